@@ -1,0 +1,10 @@
+//! What was typed: option structs and the main function of each program.
+
+pub mod analyze_perf;
+pub mod common;
+pub mod compare_perf;
+pub mod diff_perf;
+pub mod exit;
+pub mod generate;
+pub mod run_perf;
+pub mod strip_run_perf;

@@ -1,0 +1,56 @@
+//! What every profile and test is handed: limits, events, secrets, names.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cancel::CancelToken;
+use super::event::Observer;
+use crate::secret::Redactor;
+use crate::shell::Limits;
+
+/// The run a piece of work belongs to.
+#[derive(Clone)]
+pub struct Context {
+    /// Names the run in metadata and marks.
+    pub run_id: String,
+    /// The run's result directory.
+    pub root: PathBuf,
+    /// Set when the run should stop.
+    pub cancel: CancelToken,
+    /// Who is told about progress.
+    pub observer: Arc<dyn Observer>,
+    /// Knows every secret; everything written goes through it.
+    pub redactor: Redactor,
+    /// `--metadata`, masked already.
+    pub metadata: BTreeMap<String, String>,
+    /// Between two looks at the machine beside a sample; `None` is off.
+    pub monitor_interval: Option<Duration>,
+}
+
+impl Context {
+    /// Returns limits that end with the run and at nothing else.
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.cancel.clone())
+    }
+
+    /// A context for unit tests: nobody is told anything.
+    pub fn for_test(root: impl Into<PathBuf>) -> Self {
+        Self {
+            run_id: "test-run".into(),
+            root: root.into(),
+            cancel: CancelToken::default(),
+            observer: Arc::new(super::event::Silent),
+            redactor: Redactor::default(),
+            metadata: BTreeMap::new(),
+            monitor_interval: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("run_id", &self.run_id).field("root", &self.root).finish_non_exhaustive()
+    }
+}

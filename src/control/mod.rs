@@ -1,0 +1,10 @@
+//! The conductor: the plan, the loop over profiles and tests, cancellation, events.
+
+pub mod cancel;
+pub mod context;
+pub mod controller;
+pub mod event;
+pub mod plan;
+pub mod progress;
+
+pub use context::Context;

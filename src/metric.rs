@@ -1,0 +1,277 @@
+//! The name of one measured figure, and what is known about it.
+//!
+//! A [`MetricId`] is written `PROFILE/TEST/SERIAL:./ITERATION/KIND/METRIC.CHECK`, for example
+//! `Localhost/fio/0000:./read-4KiB/throughput/iops_sec.mean`. It is built from its parts where
+//! a result is read and printed where a report is written; nobody in between splits on slashes.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is said about a metric: its level, its spread, or a recorded failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// Mean over the samples, in the metric's unit.
+    Mean,
+    /// Standard deviation over the samples, in percent of the mean.
+    Stddev,
+    /// A recorded failure; its value is text.
+    Error,
+}
+
+impl Check {
+    /// Returns the last word of an id: `mean`, `stddev` or `error`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Check::Mean => "mean",
+            Check::Stddev => "stddev",
+            Check::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which way a metric should move.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// More is better: operations per second, bandwidth.
+    Higher,
+    /// Less is better: latency, boot time, spread.
+    Lower,
+    /// Nobody said; judged two-sided.
+    #[default]
+    Unknown,
+}
+
+impl Better {
+    /// Returns +1, -1 or 0 (unknown).
+    pub fn sign(self) -> f64 {
+        match self {
+            Better::Higher => 1.0,
+            Better::Lower => -1.0,
+            Better::Unknown => 0.0,
+        }
+    }
+}
+
+/// The parts of an id, borrowed; what [`MetricId::new`] takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// Profile, or `*` in a group.
+    pub profile: &'a str,
+    /// Test, or `*`.
+    pub test: &'a str,
+    /// Serial number directory (`0000`), attempt number in a failure, or `*`.
+    pub serial: &'a str,
+    /// Iteration (`read-4KiB`); may hold anything, also slashes.
+    pub iteration: &'a str,
+    /// `throughput` or `latency` (or another class of the result), or `*`.
+    pub kind: &'a str,
+    /// Metric (`iops_sec`).
+    pub metric: &'a str,
+    /// Level, spread or failure.
+    pub check: Check,
+}
+
+/// Name of one figure of a result; cheap to clone, ordered by its text.
+///
+/// ```
+/// use runperf::metric::{Check, MetricId};
+/// let id: MetricId = "Localhost/fio/0000:./read-4KiB/throughput/iops_sec.mean".parse()?;
+/// assert_eq!(id.iteration(), "read-4KiB");
+/// assert_eq!(id.check(), Check::Mean);
+/// assert_eq!(id.to_string(), "Localhost/fio/0000:./read-4KiB/throughput/iops_sec.mean");
+/// # Ok::<(), runperf::metric::ParseIdError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetricId {
+    text: Arc<str>,
+    /// Where profile, test, serial, iteration, kind and metric end in `text`.
+    ends: [u32; 6],
+    check: Check,
+}
+
+impl MetricId {
+    /// Builds an id from its parts.
+    pub fn new(parts: Parts<'_>) -> Self {
+        let Parts { profile, test, serial, iteration, kind, metric, check } = parts;
+        let mut text = String::with_capacity(
+            profile.len() + test.len() + serial.len() + iteration.len() + kind.len() + metric.len() + 14,
+        );
+        let mut ends = [0; 6];
+        for (end, (part, after)) in ends.iter_mut().zip([
+            (profile, "/"),
+            (test, "/"),
+            (serial, ":./"),
+            (iteration, "/"),
+            (kind, "/"),
+            (metric, "."),
+        ]) {
+            text.push_str(part);
+            *end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            text.push_str(after);
+        }
+        text.push_str(check.as_str());
+        Self { text: text.into(), ends, check }
+    }
+
+    fn part(&self, index: usize, separator_before: usize) -> &str {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize + separator_before };
+        &self.text[start..self.ends[index] as usize]
+    }
+
+    /// Returns the whole id.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+    /// Returns the profile.
+    pub fn profile(&self) -> &str {
+        self.part(0, 0)
+    }
+    /// Returns the test.
+    pub fn test(&self) -> &str {
+        self.part(1, 1)
+    }
+    /// Returns the serial number directory, such as `0000`.
+    pub fn serial(&self) -> &str {
+        self.part(2, 1)
+    }
+    /// Returns the iteration, such as `read-4KiB`.
+    pub fn iteration(&self) -> &str {
+        self.part(3, 3)
+    }
+    /// Returns the kind: `throughput`, `latency`.
+    pub fn kind(&self) -> &str {
+        self.part(4, 1)
+    }
+    /// Returns the metric, such as `iops_sec`.
+    pub fn metric(&self) -> &str {
+        self.part(5, 1)
+    }
+    /// Returns whether this is a level, a spread or a failure.
+    pub fn check(&self) -> Check {
+        self.check
+    }
+    /// Returns the id without its check: what mean and spread of one metric share.
+    pub fn stem(&self) -> &str {
+        &self.text[..self.ends[5] as usize]
+    }
+    /// Returns all parts, borrowed.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            profile: self.profile(),
+            test: self.test(),
+            serial: self.serial(),
+            iteration: self.iteration(),
+            kind: self.kind(),
+            metric: self.metric(),
+            check: self.check,
+        }
+    }
+}
+
+impl fmt::Display for MetricId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for MetricId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Why a text is no metric id.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{text}` is no metric id: {missing}; expected PROFILE/TEST/SERIAL:./ITERATION/KIND/METRIC.CHECK")]
+pub struct ParseIdError {
+    text: String,
+    missing: &'static str,
+}
+
+impl FromStr for MetricId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let fail = |missing| ParseIdError { text: text.to_owned(), missing };
+        let (place, rest) = text.split_once(":./").ok_or_else(|| fail("no `:./`"))?;
+        let mut place = place.splitn(3, '/');
+        let profile = place.next().ok_or_else(|| fail("no profile"))?;
+        let test = place.next().ok_or_else(|| fail("no test"))?;
+        let serial = place.next().ok_or_else(|| fail("no serial"))?;
+        // From the right: an iteration may hold slashes, a foreign metric may hold dots.
+        let (rest, check) = rest.rsplit_once('.').ok_or_else(|| fail("no check after a dot"))?;
+        let check = match check {
+            "mean" => Check::Mean,
+            "stddev" => Check::Stddev,
+            "error" => Check::Error,
+            _ => return Err(fail("the check is none of mean, stddev, error")),
+        };
+        let (rest, metric) = rest.rsplit_once('/').ok_or_else(|| fail("no metric"))?;
+        let (iteration, kind) = rest.rsplit_once('/').ok_or_else(|| fail("no kind"))?;
+        Ok(Self::new(Parts { profile, test, serial, iteration, kind, metric, check }))
+    }
+}
+
+impl Serialize for MetricId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for MetricId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for MetricId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MetricId".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_round_trips_through_its_parts() {
+        let text = "A/b/0001:./x/y-4KiB/latency/clat_p99_9.stddev";
+        let id: MetricId = text.parse().expect("a good id");
+        assert_eq!(id.iteration(), "x/y-4KiB", "an iteration may hold a slash");
+        assert_eq!(MetricId::new(id.parts()), id);
+        assert_eq!(id.stem(), "A/b/0001:./x/y-4KiB/latency/clat_p99_9");
+        assert_eq!(id.to_string(), text);
+    }
+
+    #[test]
+    fn what_is_missing_in_a_bad_id_is_named() {
+        for (text, missing) in [
+            ("", "no `:./`"),
+            ("a/b:./i/k/m.mean", "no serial"),
+            ("a/b/c:./i/k/m", "no check"),
+            ("a/b/c:./i/k/m.median", "none of mean"),
+            ("a/b/c:./m.mean", "no metric"),
+        ] {
+            let error = text.parse::<MetricId>().expect_err(text).to_string();
+            assert!(error.contains(missing), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Scenarios around a set of workers. The trait is here, each profile in a file of its own.
+
+pub mod localhost;
+pub mod registry;
+
+use crate::control::Context;
+use crate::host::facts::Facts;
+use crate::host::{Host, Worker};
+use crate::shell::ShellError;
+
+/// What applying a profile came to.
+#[derive(Debug)]
+pub enum Applied {
+    /// Ready, with these workers.
+    Workers(Vec<Worker>),
+    /// Restart the host, then apply again.
+    Reboot,
+}
+
+/// What reverting a profile came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reverted {
+    /// The host is as it was found.
+    Clean,
+    /// Restart the host, then revert again.
+    Reboot,
+}
+
+/// A way to prepare a host and to make workers on it.
+pub trait Profile: Send {
+    /// Returns its name in paths and ids (`__NAME__` or its own).
+    fn name(&self) -> &str;
+    /// Says what it will change on a host, one line each; for `--plan`.
+    fn changes(&self) -> Vec<String>;
+    /// Prepares the host.
+    ///
+    /// # Errors
+    /// When it could not; the caller reverts and tries again.
+    fn apply(&mut self, host: &Host, cx: &Context) -> Result<Applied, ProfileError>;
+    /// Undoes everything.
+    ///
+    /// # Errors
+    /// When something is left.
+    fn revert(&mut self, host: &Host, cx: &Context) -> Result<Reverted, ProfileError>;
+    /// Describes the prepared host and its guests.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    fn facts(&self, host: &Host, cx: &Context) -> Result<Facts, ProfileError>;
+}
+
+/// Why a profile could not be applied, reverted or described.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// A command failed.
+    #[error("cannot {action} profile `{profile}` on host `{host}`")]
+    Shell {
+        /// `apply`, `revert`, `describe`.
+        action: &'static str,
+        /// Which profile.
+        profile: String,
+        /// Where.
+        host: String,
+        /// Why.
+        #[source]
+        source: ShellError,
+    },
+    /// The run was cancelled.
+    #[error("interrupted")]
+    Interrupted,
+}

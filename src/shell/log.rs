@@ -1,0 +1,1 @@
+//! What was typed on each machine, kept in `__sessions__`.

@@ -1,0 +1,1 @@
+//! A machine played from a list of answers, for unit tests.

@@ -1,0 +1,72 @@
+//! The result directory: the only thing the two halves of the program share.
+//!
+//! - [`result_json`]: the types written to `result.json`
+//! - [`write`]: creating a result, attempts, serials, failure records
+//! - [`read`]: what the right half sees of a result, read leniently
+//! - [`metadata`]: `RUNPERF_METADATA`
+//! - [`strip`]: small results
+
+pub mod metadata;
+pub mod read;
+pub mod result_json;
+pub mod strip;
+pub mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use write::write_result;
+
+/// Why a result could not be created, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// `create`, `read`, `write`, `rename`, `list`.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The output directory is there already.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It is not a result directory.
+    #[error("{} is no result directory: {reason}", path.display())]
+    NoResult {
+        /// Which.
+        path: PathBuf,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// All serial numbers are taken.
+    #[error("no free serial number below {}", path.display())]
+    NoSerial {
+        /// Test directory.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Builds [`StoreError::Io`]; for `map_err`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| StoreError::Io { action, path, source }
+    }
+
+    /// Returns the next step for the person who reads the message.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            StoreError::Exists { .. } => Some("choose another --output, or replace it with --force".into()),
+            StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("free some space; what was written before is kept".into())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the right half sees of a result directory.
+//!
+//! Read leniently: unknown fields are ignored, a file that cannot be read is one recorded problem
+//! and the rest goes on. Order: profile, test, serial by name; inside a file as it stands there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::StoreError;
+use super::metadata::Metadata;
+use crate::metric::{Better, MetricId};
+
+/// What to read beyond the figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Include {
+    /// Also serial directories that do not start with a digit, and `-failN` iterations.
+    pub incorrect: bool,
+    /// Also the value of every sample.
+    pub samples: bool,
+}
+
+/// Parameters of one iteration: group (`fio`, `user0`) → key → value, as text.
+pub type IterationParams = BTreeMap<String, BTreeMap<String, String>>;
+
+/// One figure of the entry `all`.
+#[derive(Debug, Clone)]
+pub struct Measurement {
+    /// Its name; two results compare where ids are equal.
+    pub id: MetricId,
+    /// Finite.
+    pub value: f64,
+    /// Whether the iteration names the metric as its main one.
+    pub primary: bool,
+    /// Unit the result states.
+    pub unit: Option<Arc<str>>,
+    /// Direction the result states; `None` when it says nothing.
+    pub better: Option<Better>,
+    /// Number of clients behind `all`.
+    pub clients: u32,
+    /// Values of the samples, when asked for; empty for spread ids.
+    pub samples: Vec<f64>,
+    /// Shared by all figures of the iteration.
+    pub params: Arc<IterationParams>,
+}
+
+/// A failure recorded in the result (`__errorN__`), or a `result.json` that cannot be read.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// `P1/P2/P3:./ERROR/ERROR/ERROR.error`.
+    pub id: MetricId,
+    /// Directory or file, below the result.
+    pub place: PathBuf,
+    /// `unreadable` for a bad file, else the class kept with the failure, else `error`.
+    pub class: String,
+    /// Text of `exception`, or what is wrong with the file.
+    pub message: String,
+    /// File name → SHA-1, of every file of the record.
+    pub files: BTreeMap<String, String>,
+}
+
+/// One result directory.
+#[derive(Debug, Clone)]
+pub struct ResultData {
+    /// As named on the command line (`name:path`), else the directory's base name.
+    pub name: String,
+    /// Directory.
+    pub path: PathBuf,
+    /// `RUNPERF_METADATA`; empty when missing.
+    pub metadata: Metadata,
+    /// Every figure, in reading order.
+    pub measurements: Vec<Measurement>,
+    /// Every recorded failure, from the root down.
+    pub failures: Vec<Failure>,
+    /// What was passed over, for the log: one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a result directory.
+///
+/// # Errors
+/// When it does not exist or cannot be listed. A bad file inside is a [`Failure`], not an error.
+pub fn read_result(name: &str, path: &Path, include: Include) -> Result<ResultData, StoreError> {
+    let _ = (name, path, include);
+    Err(StoreError::NoResult { path: path.to_owned(), reason: "reader not written yet".into() })
+}

@@ -1,0 +1,1 @@
+//! Small results: only what the right half reads.

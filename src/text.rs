@@ -1,0 +1,65 @@
+//! Small things about words: the nearest name, safe file names, text for a terminal.
+
+/// Returns the known name nearest to what was typed, if it is near enough to be meant.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&typed, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// Returns a name that is safe as one directory: the older tool's rules, so that paths agree.
+///
+/// Cut to 255 characters; every byte of a non-ASCII character, a leading dot and each of
+/// `< > : " / \ | ? * ;` becomes an underscore.
+pub fn file_name(name: &str) -> String {
+    let mut safe = String::new();
+    for (index, c) in name.chars().take(255).enumerate() {
+        match c {
+            '.' if index == 0 => safe.push('_'),
+            '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*' | ';' => safe.push('_'),
+            c if c.is_ascii_control() => safe.push('_'),
+            c if c.is_ascii() => safe.push(c),
+            c => safe.extend(std::iter::repeat_n('_', c.len_utf8())),
+        }
+    }
+    safe
+}
+
+/// Returns `text` without anything a terminal would obey: control and bidirectional characters
+/// become U+FFFD, line ends and tabs a blank. For one-line messages that hold foreign data.
+pub fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => ' ',
+            c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_near() {
+        assert_eq!(nearest("Localhots", ["Localhost", "TunedLibvirt"]), Some("Localhost"));
+        assert_eq!(nearest("xyz", ["Localhost", "fio"]), None);
+    }
+
+    #[test]
+    fn file_names_follow_the_older_tool() {
+        assert_eq!(file_name("Custom/name"), "Custom_name");
+        assert_eq!(file_name(".hidden"), "_hidden");
+        assert_eq!(file_name("ř"), "__");
+    }
+
+    #[test]
+    fn escape_sequences_do_not_pass() {
+        assert_eq!(one_line("a\x1b[31mb\nc\u{202e}"), "a\u{fffd}[31mb c\u{fffd}");
+    }
+}
