@@ -30,6 +30,14 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Returns whether a key or variable of this name holds a secret: `PGPASSWORD`, `api_token`, `ssh-key`.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let last = name.rsplit(['_', '-', '.']).next().unwrap_or(&name);
+    ["password", "passwd", "passphrase", "secret", "token", "credential"].iter().any(|word| name.contains(word))
+        || ["key", "pw"].contains(&last)
+}
+
 /// Replaces every known secret in a text by `***`; clones share what they know.
 #[derive(Clone, Default, Debug)]
 pub struct Redactor(Arc<RwLock<Vec<Secret>>>);
@@ -68,5 +76,15 @@ mod tests {
         redactor.learn(&Secret::new("password1"));
         assert_eq!(redactor.clone().clean("a password1 b pass"), "a *** b ***");
         assert_eq!(format!("{:?} {}", Secret::new("x"), Secret::new("x")), "*** ***");
+    }
+
+    #[test]
+    fn names_tell_secrets() {
+        for name in ["PGPASSWORD", "default_passwords", "api-token", "AWS_SECRET_ACCESS_KEY", "ssh_key", "DB_PW"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["keyspace", "KEYS", "monkey", "output", "pwd"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
     }
 }
