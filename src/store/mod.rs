@@ -59,6 +59,11 @@ impl StoreError {
         move |source| StoreError::Io { action, path, source }
     }
 
+    /// Returns the underlying reason in words, for one-line messages.
+    pub fn reason(&self) -> String {
+        std::error::Error::source(self).map(ToString::to_string).unwrap_or_default()
+    }
+
     /// Returns the next step for the person who reads the message.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -66,6 +71,11 @@ impl StoreError {
             StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free some space; what was written before is kept".into())
             }
+            StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some("check who owns it and who may read and write it".into())
+            }
+            StoreError::NoResult { .. } => Some("name the directory given to run-perf --output, usually result_DATE_TIME".into()),
+            StoreError::NoSerial { .. } => Some("start a new result with another --output".into()),
             _ => None,
         }
     }

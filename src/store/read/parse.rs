@@ -1,0 +1,623 @@
+//! One `result.json`, from bytes to iterations, in one pass.
+//!
+//! Samples and time series, which are nearly all of such a file, are stepped over unless asked for.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
+
+use super::lenient::{Lenient, Scalar, Take};
+use super::params::Parameters;
+use super::{Include, IterationParams};
+use crate::metric::Better;
+
+/// Warnings kept of one file; the rest is only counted.
+const WARNINGS_KEPT: usize = 20;
+
+/// What a file says, before ids are made of it.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    pub(super) iterations: Vec<Iteration>,
+    pub(super) warnings: Vec<String>,
+    unsaid: usize,
+}
+
+impl Parsed {
+    fn warn(&mut self, text: impl FnOnce() -> String) {
+        if self.warnings.len() < WARNINGS_KEPT {
+            self.warnings.push(text());
+        } else {
+            self.unsaid += 1;
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Iteration {
+    pub(super) name: String,
+    pub(super) params: Arc<IterationParams>,
+    pub(super) primary: Vec<String>,
+    pub(super) throughput: Vec<Metric>,
+    pub(super) latency: Vec<Metric>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Metric {
+    pub(super) name: String,
+    /// Entries of `all`; one, unless the file is odd.
+    pub(super) all: Vec<Entry>,
+    /// Entries of single clients.
+    pub(super) clients: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) mean: Option<f64>,
+    pub(super) stddevpct: Option<f64>,
+    pub(super) unit: Option<Arc<str>>,
+    pub(super) better: Option<Better>,
+    pub(super) samples: Vec<f64>,
+}
+
+/// Reads a file's text.
+///
+/// `run_key` tells which keys of `parameters.user` describe the run as a whole (its build, its
+/// command line); they are not parameters of the measurement.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn parse(
+    bytes: &[u8],
+    include: Include,
+    run_key: &dyn Fn(&str) -> bool,
+) -> Result<Parsed, String> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err("it is empty".to_owned());
+    }
+    let fault = match parse_once(bytes, include, run_key) {
+        Ok(parsed) => return Ok(parsed),
+        Err(Fault::Shape(text)) => return Err(text),
+        Err(Fault::Json(error)) => error,
+    };
+    // Python writes NaN and Infinity as bare words; JSON has neither.
+    if let Some(Ok(mut parsed)) =
+        without_nan(bytes).map(|mended| parse_once(&mended, include, run_key))
+    {
+        parsed
+            .warnings
+            .insert(0, "NaN and Infinity are no JSON; read as null".to_owned());
+        return Ok(parsed);
+    }
+    Err(match fault.classify() {
+        serde_json::error::Category::Eof => {
+            format!("it ends too early, cut off while it was written or copied: {fault}")
+        }
+        _ => format!("it is no JSON: {fault}"),
+    })
+}
+
+/// Why a file is of no use.
+enum Fault {
+    Json(serde_json::Error),
+    Shape(String),
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Fault::Json(error)
+    }
+}
+
+fn parse_once(
+    bytes: &[u8],
+    include: Include,
+    run_key: &dyn Fn(&str) -> bool,
+) -> Result<Parsed, Fault> {
+    let mut parsed = Parsed::default();
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let shape = Lenient(Iterations {
+        parsed: &mut parsed,
+        include,
+        run_key,
+    })
+    .deserialize(&mut json)?;
+    json.end()?;
+    if parsed.unsaid > 0 {
+        parsed
+            .warnings
+            .push(format!("{} more of the kind", parsed.unsaid));
+    }
+    shape.map(|()| parsed).map_err(Fault::Shape)
+}
+
+/// Returns the text with the bare words `NaN`, `Infinity`, `-Infinity` replaced by `null`, or
+/// nothing when it has none.
+fn without_nan(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut changed = false;
+    let (mut index, mut in_text) = (0, false);
+    while let Some(&byte) = bytes.get(index) {
+        let rest = &bytes[index..];
+        let word = [&b"NaN"[..], b"Infinity", b"-Infinity"]
+            .into_iter()
+            .find(|word| !in_text && rest.starts_with(word));
+        match (word, byte) {
+            (Some(word), _) => {
+                out.extend_from_slice(b"null");
+                index += word.len();
+                changed = true;
+                continue;
+            }
+            (None, b'\\') if in_text => {
+                out.extend_from_slice(&rest[..rest.len().min(2)]);
+                index += 2;
+                continue;
+            }
+            (None, b'"') => in_text = !in_text,
+            _ => {}
+        }
+        out.push(byte);
+        index += 1;
+    }
+    changed.then_some(out)
+}
+
+/// The whole file: a list of iterations.
+struct Iterations<'a> {
+    parsed: &'a mut Parsed,
+    include: Include,
+    run_key: &'a dyn Fn(&str) -> bool,
+}
+
+impl<'de> Take<'de> for Iterations<'_> {
+    type Out = Result<(), String>;
+
+    fn other(self, found: &str) -> Self::Out {
+        Err(format!("expected a list of iterations, found {found}"))
+    }
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Out, A::Error> {
+        let mut number = 0;
+        loop {
+            number += 1;
+            let seed = OneIteration {
+                parsed: &mut *self.parsed,
+                include: self.include,
+                run_key: self.run_key,
+                number,
+            };
+            if list.next_element_seed(Lenient(seed))?.is_none() {
+                return Ok(Ok(()));
+            }
+        }
+    }
+}
+
+struct OneIteration<'a> {
+    parsed: &'a mut Parsed,
+    include: Include,
+    run_key: &'a dyn Fn(&str) -> bool,
+    number: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum IterationKey {
+    IterationName,
+    IterationData,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Take<'de> for OneIteration<'_> {
+    type Out = ();
+
+    fn other(self, found: &str) {
+        self.parsed.warn(|| {
+            format!(
+                "iteration {}: expected an object, found {found}; passed over",
+                self.number
+            )
+        });
+    }
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let mut iteration = Iteration::default();
+        let mut name = None;
+        let mut found = Found::default();
+        while let Some(key) = object.next_key()? {
+            match key {
+                IterationKey::IterationName => name = object.next_value_seed(Lenient(Text))?,
+                IterationKey::IterationData => {
+                    let data = Data {
+                        parsed: &mut *self.parsed,
+                        iteration: &mut iteration,
+                        include: self.include,
+                        run_key: self.run_key,
+                        number: self.number,
+                    };
+                    found = object.next_value_seed(Lenient(data))?;
+                }
+                IterationKey::Other => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let Some(name) = name else {
+            self.parsed.warn(|| {
+                format!(
+                    "iteration {}: no `iteration_name`; passed over",
+                    self.number
+                )
+            });
+            return Ok(());
+        };
+        if !found.data {
+            self.parsed.warn(|| format!("{name}: no `iteration_data`"));
+        } else if !found.parameters {
+            self.parsed
+                .warn(|| format!("{name}: no `parameters`, so no metric is primary"));
+        }
+        for (kind, metrics) in [
+            ("throughput", &iteration.throughput),
+            ("latency", &iteration.latency),
+        ] {
+            for metric in metrics.iter().filter(|metric| metric.all.is_empty()) {
+                self.parsed
+                    .warn(|| format!("{name}/{kind}/{}: no entry `all`; passed over", metric.name));
+            }
+        }
+        iteration.name = name;
+        self.parsed.iterations.push(iteration);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    data: bool,
+    parameters: bool,
+}
+
+/// `iteration_data`.
+struct Data<'a> {
+    parsed: &'a mut Parsed,
+    iteration: &'a mut Iteration,
+    include: Include,
+    run_key: &'a dyn Fn(&str) -> bool,
+    number: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum DataKey {
+    Parameters,
+    Throughput,
+    Latency,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Take<'de> for Data<'_> {
+    type Out = Found;
+
+    fn other(self, _: &str) -> Found {
+        Found::default()
+    }
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Found, A::Error> {
+        let mut found = Found {
+            data: true,
+            parameters: false,
+        };
+        while let Some(key) = object.next_key()? {
+            let metrics = match key {
+                DataKey::Parameters => {
+                    if let Some((params, primary)) =
+                        object.next_value_seed(Lenient(Parameters {
+                            run_key: self.run_key,
+                        }))?
+                    {
+                        found.parameters = true;
+                        self.iteration.params = Arc::new(params);
+                        self.iteration.primary = primary;
+                    }
+                    continue;
+                }
+                DataKey::Throughput => &mut self.iteration.throughput,
+                DataKey::Latency => &mut self.iteration.latency,
+                DataKey::Other => {
+                    object.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            let take = Metrics {
+                parsed: &mut *self.parsed,
+                metrics,
+                include: self.include,
+                number: self.number,
+            };
+            object.next_value_seed(Lenient(take))?;
+        }
+        Ok(found)
+    }
+}
+
+/// `throughput` or `latency`: metric → entries.
+struct Metrics<'a> {
+    parsed: &'a mut Parsed,
+    metrics: &'a mut Vec<Metric>,
+    include: Include,
+    number: usize,
+}
+
+impl<'de> Take<'de> for Metrics<'_> {
+    type Out = ();
+
+    fn other(self, found: &str) {
+        self.parsed.warn(|| {
+            format!(
+                "iteration {}: expected metrics, found {found}; passed over",
+                self.number
+            )
+        });
+    }
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(name) = object.next_key::<String>()? {
+            let mut metric = Metric {
+                name,
+                ..Metric::default()
+            };
+            let take = Entries {
+                parsed: &mut *self.parsed,
+                metric: &mut metric,
+                include: self.include,
+                number: self.number,
+            };
+            object.next_value_seed(Lenient(take))?;
+            self.metrics.push(metric);
+        }
+        Ok(())
+    }
+}
+
+/// The entries of one metric.
+struct Entries<'a> {
+    parsed: &'a mut Parsed,
+    metric: &'a mut Metric,
+    include: Include,
+    number: usize,
+}
+
+impl<'de> Take<'de> for Entries<'_> {
+    type Out = ();
+
+    fn other(self, found: &str) {
+        let Self {
+            parsed,
+            metric,
+            number,
+            ..
+        } = self;
+        parsed.warn(|| {
+            format!(
+                "iteration {number}, {}: expected a list of entries, found {found}",
+                metric.name
+            )
+        });
+    }
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self {
+            parsed,
+            metric,
+            include,
+            number,
+        } = self;
+        loop {
+            let take = OneEntry {
+                parsed: &mut *parsed,
+                metric: &metric.name,
+                include,
+                number,
+            };
+            match list.next_element_seed(Lenient(take))? {
+                None => return Ok(()),
+                Some(Some((true, entry))) => metric.all.push(entry),
+                Some(Some((false, _))) => metric.clients += 1,
+                Some(None) => {}
+            }
+        }
+    }
+}
+
+struct OneEntry<'a> {
+    parsed: &'a mut Parsed,
+    metric: &'a str,
+    include: Include,
+    number: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum EntryKey {
+    ClientHostname,
+    Mean,
+    Stddevpct,
+    Unit,
+    Better,
+    Samples,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Take<'de> for OneEntry<'_> {
+    /// Whether it is the entry `all`, and its figures.
+    type Out = Option<(bool, Entry)>;
+
+    fn other(self, found: &str) -> Self::Out {
+        self.parsed.warn(|| {
+            format!(
+                "iteration {}, {}: expected an entry, found {found}",
+                self.number, self.metric
+            )
+        });
+        None
+    }
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Out, A::Error> {
+        let Self {
+            parsed,
+            metric,
+            include,
+            number,
+        } = self;
+        let mut all = false;
+        let mut entry = Entry::default();
+        let mut mean_seen = false;
+        let mut doubts = Vec::new();
+        while let Some(key) = object.next_key()? {
+            match key {
+                EntryKey::ClientHostname => {
+                    all = object.next_value_seed(Lenient(Text))?.as_deref() == Some("all")
+                }
+                EntryKey::Mean => {
+                    mean_seen = true;
+                    entry.mean = object.next_value_seed(Lenient(Figure("mean", &mut doubts)))?;
+                }
+                EntryKey::Stddevpct => {
+                    entry.stddevpct =
+                        object.next_value_seed(Lenient(Figure("stddevpct", &mut doubts)))?;
+                }
+                EntryKey::Unit => {
+                    entry.unit = object
+                        .next_value_seed(Lenient(Text))?
+                        .filter(|unit| !unit.is_empty())
+                        .map(Arc::from)
+                }
+                EntryKey::Better => {
+                    entry.better =
+                        object.next_value_seed(Lenient(Text))?.and_then(|word| {
+                            match word.as_str() {
+                                "higher" => Some(Better::Higher),
+                                "lower" => Some(Better::Lower),
+                                "unknown" => Some(Better::Unknown),
+                                _ => None,
+                            }
+                        });
+                }
+                EntryKey::Samples if include.samples => {
+                    object.next_value_seed(Lenient(Samples(&mut entry.samples)))?
+                }
+                EntryKey::Samples | EntryKey::Other => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        if all {
+            if !mean_seen {
+                doubts.push("no `mean`".to_owned());
+            }
+            for doubt in doubts {
+                parsed.warn(|| format!("iteration {number}, {metric}: {doubt}"));
+            }
+        }
+        Ok(Some((all, entry)))
+    }
+}
+
+/// A finite number; numeric text counts, with a doubt.
+struct Figure<'a>(&'static str, &'a mut Vec<String>);
+
+impl<'de> Take<'de> for Figure<'_> {
+    type Out = Option<f64>;
+
+    fn other(self, found: &str) -> Option<f64> {
+        self.1
+            .push(format!("`{}` should be a number, found {found}", self.0));
+        None
+    }
+    fn scalar(self, value: Scalar<'_>) -> Option<f64> {
+        match value {
+            Scalar::Number(number) if number.is_finite() => return Some(number),
+            Scalar::Text(text) => {
+                if let Some(number) = text
+                    .trim()
+                    .parse()
+                    .ok()
+                    .filter(|number: &f64| number.is_finite())
+                {
+                    self.1.push(format!(
+                        "`{}` is the text {text:?}; read as a number",
+                        self.0
+                    ));
+                    return Some(number);
+                }
+            }
+            _ => {}
+        }
+        self.other(&value.describe())
+    }
+}
+
+/// Text, or a plain value as its text.
+struct Text;
+
+impl<'de> Take<'de> for Text {
+    type Out = Option<String>;
+
+    fn other(self, _: &str) -> Option<String> {
+        None
+    }
+    fn scalar(self, value: Scalar<'_>) -> Option<String> {
+        match value {
+            Scalar::Text(text) => Some(text.to_owned()),
+            Scalar::Number(number) => Some(number.to_string()),
+            Scalar::Null | Scalar::Bool(_) => None,
+        }
+    }
+}
+
+/// `samples[].value`.
+struct Samples<'a>(&'a mut Vec<f64>);
+
+impl<'de> Take<'de> for Samples<'_> {
+    type Out = ();
+
+    fn other(self, _: &str) {}
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(value) = list.next_element_seed(Lenient(OneSample))? {
+            self.0.extend(value);
+        }
+        Ok(())
+    }
+}
+
+struct OneSample;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum SampleKey {
+    Value,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Take<'de> for OneSample {
+    type Out = Option<f64>;
+
+    fn other(self, _: &str) -> Option<f64> {
+        None
+    }
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Option<f64>, A::Error> {
+        let mut value = None;
+        while let Some(key) = object.next_key()? {
+            match key {
+                SampleKey::Value => {
+                    value = object.next_value_seed(Lenient(Figure("value", &mut Vec::new())))?
+                }
+                SampleKey::Other => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(value)
+    }
+}
