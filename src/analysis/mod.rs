@@ -1,12 +1,20 @@
 //! From many results to "what is normal": pure computation, no machines, no clock.
 //!
 //! - [`stats`]: the formulas, as functions over slices
-//! - [`range_model`]: min/max and 3-sigma models, their file format, rebasing
-//! - [`history`]: many results as one table (feature `frames`), CSV
+//! - [`history`]: many results as one value per metric and build
+//! - [`frame`]: the history as a polars table, CSV (feature `frames`)
+//! - [`nights`]: names and order of results
+//! - [`range_model`]: min/max and 3-sigma models: training, rebasing, scores
+//! - [`model_file`]: how such a model is stored
 //! - [`grouping`]: merged names
+//! - [`directions`]: which way a known metric should move, and its unit
 
 pub mod directions;
+#[cfg(feature = "frames")]
+pub mod frame;
 pub mod grouping;
 pub mod history;
+pub mod model_file;
+pub mod nights;
 pub mod range_model;
 pub mod stats;
