@@ -17,6 +17,7 @@ pub mod host;
 pub mod metric;
 pub mod profiles;
 pub mod provisioners;
+pub mod registry;
 pub mod render;
 pub mod secret;
 pub mod shell;

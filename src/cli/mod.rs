@@ -6,5 +6,6 @@ pub mod compare_perf;
 pub mod diff_perf;
 pub mod exit;
 pub mod generate;
+pub mod item;
 pub mod run_perf;
 pub mod strip_run_perf;

@@ -1,8 +1,360 @@
-//! `run-perf`.
+//! `run-perf`: what was typed, turned into [`RunOptions`].
 
-use super::exit::{ExitCode, FAILED};
+mod later;
+mod list;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, ValueEnum};
+use serde_json::{Map, Value};
+
+use super::common::{self, Common};
+use super::exit::{ExitCode, FAILED, OK, USAGE};
+use super::item::{self, HostArg, Item};
+use crate::control::options::{PasswordSource, RunOptions};
+use crate::control::plan::{Plan, PlanError};
+use crate::control::progress::Mode;
+use crate::secret::Redactor;
+
+const ABOUT: &str =
+    "Run performance tests under profiles and keep everything about the run in one directory";
+
+const AFTER_HELP: &str = "\
+Options that take a list swallow words up to the next option: put `--` before the tests.
+Long options may be shortened while unambiguous.
+
+Examples:
+  run-perf -- dummy
+  run-perf --profiles Localhost -- 'fio:{\"runtime\": 10, \"targets\": \"/var/tmp/fio.file\"}'
+  run-perf --list
+
+Exit codes:
+  0    everything ran (a test that skips itself with a reason is a note)
+  1    the run could not be carried out, or an unexpected error
+  2    wrong usage or configuration; nothing was touched
+  3    a test or profile failed after all attempts
+  4    machines could not be left clean
+  130  interrupted (SIGINT, SIGTERM, SIGHUP), machines clean";
+
+/// The command line of run-perf.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "run-perf", version, about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
+          override_usage = "run-perf [OPTIONS] -- TEST...", max_term_width = 100,
+          after_help = "Options that take a list swallow words up to the next option: put `--` before the tests.")]
+pub struct Cli {
+    /// Tests, one after another: a name, or a name with parameters as a JSON object
+    #[arg(value_name = "TEST", value_parser = item::parse_item,
+          required_unless_present_any = ["list", "show_config", "generate"])]
+    tests: Vec<Item>,
+
+    /// Profiles, one after another; the tests run under each of them [default: Localhost]
+    #[arg(long, value_name = "NAME[:JSON]", num_args = 1.., value_parser = item::parse_item, help_heading = "What to run")]
+    profiles: Vec<Item>,
+
+    /// Machines under test, the first is the main one [default: localhost:127.0.0.1]
+    #[arg(long, value_name = "[NAME:]ADDRESS", num_args = 1.., value_parser = item::parse_host, help_heading = "What to run")]
+    hosts: Vec<HostArg>,
+
+    /// Attempts for a test and for applying a profile
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
+          help_heading = "What to run")]
+    retry_tests: u32,
+
+    /// Stop in good order after this time (90s, 45m, 2h30m); what did not run counts as failed
+    #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
+    time_limit: Option<Duration>,
+
+    /// Print what would run and what it will change, then stop
+    #[arg(long, help_heading = "What to run")]
+    plan: bool,
+
+    /// List profiles, tests and provisioners with their parameters, then stop
+    #[arg(long, help_heading = "What to run")]
+    list: bool,
+
+    /// Run this on every host first
+    #[arg(long, value_name = "NAME[:JSON]", value_parser = item::parse_item, help_heading = "Preparing hosts")]
+    provisioner: Option<Item>,
+
+    /// Distribution on the hosts: a label, and input to provisioners and images
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "Unknown",
+        help_heading = "Preparing hosts"
+    )]
+    distro: String,
+
+    /// Distribution of guests [default: that of --distro]
+    #[arg(long, value_name = "NAME", help_heading = "Preparing hosts")]
+    guest_distro: Option<String>,
+
+    /// Packages, paths or URLs to install on every host
+    #[arg(long, value_name = "PKG", num_args = 1.., alias = "host-packages", help_heading = "Preparing hosts")]
+    host_rpms: Vec<String>,
+
+    /// Packages, paths or URLs to install in guests
+    #[arg(long, value_name = "PKG", num_args = 1.., alias = "worker-packages", help_heading = "Preparing hosts")]
+    worker_rpms: Vec<String>,
+
+    /// Script to run on every host, by `sh -x`
+    #[arg(long, value_name = "FILE", help_heading = "Preparing hosts")]
+    host_setup_script: Option<PathBuf>,
+
+    /// Reboot the hosts after that; never the machine run-perf itself runs on
+    #[arg(long, help_heading = "Preparing hosts")]
+    host_setup_script_reboot: bool,
+
+    /// Script to run in guests while their image is made
+    #[arg(long, value_name = "FILE", help_heading = "Preparing hosts")]
+    worker_setup_script: Option<PathBuf>,
+
+    /// Parameters of hosts by address: {"ADDRESS": {"guest_cpus": 4}}
+    #[arg(long, value_name = "JSON", value_parser = parse_force_params, help_heading = "Preparing hosts")]
+    force_params: Option<Forced>,
+
+    /// Folders searched for hosts/ADDRESS.yaml and libvirt/ADDRESS*.xml
+    #[arg(long, value_name = "DIR", num_args = 1.., help_heading = "Preparing hosts")]
+    paths: Vec<PathBuf>,
+
+    /// Passwords to try: @FILE (one a line), env:NAME, or the password itself, which `ps` shows
+    #[arg(long, value_name = "PW", num_args = 1.., help_heading = "Preparing hosts")]
+    default_passwords: Vec<PasswordArg>,
+
+    /// Do not clean hosts up after a fatal error
+    #[arg(long, help_heading = "Preparing hosts")]
+    keep_tmp_files: bool,
+
+    /// Result directory; must not exist [default: ./result_YYYYmmdd_HHMMSS]
+    #[arg(long, value_name = "DIR", help_heading = "Result")]
+    output: Option<PathBuf>,
+
+    /// Replace the result directory if it exists
+    #[arg(long, help_heading = "Result")]
+    force: bool,
+
+    /// Keep with the result: build, url, project, machine_url_base have a meaning, others are recorded
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., action = clap::ArgAction::Append,
+          value_parser = item::parse_metadata, help_heading = "Result")]
+    metadata: Vec<(String, String)>,
+
+    /// Name of the run in metadata and marks [default: generated]
+    #[arg(long, value_name = "ID", value_parser = parse_run_id, help_heading = "Result")]
+    run_id: Option<String>,
+
+    /// Seconds between two looks at the machine beside each sample; 0 is off
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, help_heading = "Result")]
+    monitor_interval: f64,
+
+    /// Show progress as a live block on a terminal, as lines, or not at all
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t,
+        help_heading = "General"
+    )]
+    progress: Progress,
+
+    #[command(flatten)]
+    common: Common,
+
+    #[command(flatten)]
+    later: later::Later,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Progress {
+    /// A live block on a terminal, else lines
+    #[default]
+    Auto,
+    /// Lines with a time
+    Plain,
+    /// Nothing
+    None,
+}
+
+/// Host parameters by address, as typed.
+pub type Forced = BTreeMap<String, Map<String, Value>>;
+
+/// Where a password comes from; never shown by `Debug`.
+#[derive(Clone)]
+pub struct PasswordArg(PasswordSource);
+
+impl std::fmt::Debug for PasswordArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl std::str::FromStr for PasswordArg {
+    type Err = std::convert::Infallible;
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        Ok(Self(PasswordSource::parse(typed)))
+    }
+}
+
+fn parse_force_params(json: &str) -> Result<Forced, String> {
+    item::parse_object(json, "the host parameters")?
+        .into_iter()
+        .map(|(address, value)| match value {
+            Value::Object(params) => Ok((address, params)),
+            other => Err(format!(
+                "the parameters of `{address}` must be an object, found `{other}`"
+            )),
+        })
+        .collect()
+}
+
+fn parse_run_id(typed: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if typed.is_empty() || typed.len() > 63 || !typed.chars().all(fits) {
+        return Err("expected 1 to 63 letters, digits, `-`, `_` or `.`".into());
+    }
+    Ok(typed.to_owned())
+}
+
+fn parse_interval(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(0.0) => Ok(0.0),
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected 0 (off) or 0.1 to 3600 seconds".into()),
+    }
+}
+
+impl Cli {
+    /// Turns what was typed into what it means; `args` is the whole command line.
+    fn options(&self, args: &[OsString]) -> RunOptions {
+        let or_default = |items: &[Item], name: &str| match items {
+            [] => vec![Item {
+                name: name.into(),
+                params: Map::new(),
+            }],
+            items => items.to_vec(),
+        };
+        RunOptions {
+            tests: self.tests.clone(),
+            profiles: or_default(&self.profiles, "Localhost"),
+            hosts: match &self.hosts[..] {
+                [] => vec![HostArg {
+                    name: "localhost".into(),
+                    address: "127.0.0.1".into(),
+                }],
+                hosts => hosts.to_vec(),
+            },
+            provisioner: self.provisioner.clone(),
+            distro: self.distro.clone(),
+            guest_distro: self.guest_distro.clone(),
+            host_packages: self.host_rpms.clone(),
+            worker_packages: self.worker_rpms.clone(),
+            host_setup_script: self.host_setup_script.clone(),
+            host_setup_reboot: self.host_setup_script_reboot,
+            worker_setup_script: self.worker_setup_script.clone(),
+            force_params: self.force_params.clone().unwrap_or_default(),
+            paths: self.paths.clone(),
+            passwords: self
+                .default_passwords
+                .iter()
+                .map(|password| password.0.clone())
+                .collect(),
+            retry_tests: self.retry_tests,
+            time_limit: self.time_limit,
+            keep_tmp_files: self.keep_tmp_files,
+            output: self.output.clone(),
+            force: self.force,
+            metadata: self.metadata.clone(),
+            run_id: self.run_id.clone(),
+            monitor_interval: (self.monitor_interval > 0.0)
+                .then(|| Duration::from_secs_f64(self.monitor_interval)),
+            command_line: args
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect(),
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        match self.progress {
+            _ if self.common.quiet => Mode::None,
+            Progress::Auto => Mode::Auto,
+            Progress::Plain => Mode::Plain,
+            Progress::None => Mode::None,
+        }
+    }
+}
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    FAILED
+    run(std::env::args_os().collect())
+}
+
+fn run(args: Vec<OsString>) -> ExitCode {
+    let cli: Cli = match common::parse(args.clone(), USAGE) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    if let Some(what) = cli.common.generate {
+        let schema = schemars::schema_for!(crate::store::result_json::Iteration);
+        let written =
+            super::generate::generate(what, Cli::command(), &schema, &mut std::io::stdout().lock());
+        return if written.is_ok() { OK } else { FAILED };
+    }
+    if let Err(error) = common::start_logging(&cli.common) {
+        return common::finish(Err(error), cli.common.color);
+    }
+    if cli.list {
+        return answer(&list::list());
+    }
+    if let Some(option) = cli.later.used() {
+        return refuse(
+            &anyhow::anyhow!("`{option}` is not in this build yet"),
+            Some("leave the option out"),
+            &cli,
+        );
+    }
+    let redactor = Redactor::default();
+    match prepare(&cli, &args, &redactor) {
+        Ok(plan) if cli.plan => answer(&plan.print(&redactor)),
+        Ok(_) => FAILED,
+        Err(error) => {
+            let hint = error.hint();
+            refuse(&anyhow::Error::new(error), hint.as_deref(), &cli)
+        }
+    }
+}
+
+/// Resolves the plan; from here on every secret is known to `redactor`.
+fn prepare(cli: &Cli, args: &[OsString], redactor: &Redactor) -> Result<Plan, PlanError> {
+    let options = cli.options(args);
+    for source in &options.passwords {
+        if matches!(source, PasswordSource::Literal(_)) {
+            tracing::warn!(
+                "a password on the command line is shown by `ps`; --default-passwords takes @FILE and env:NAME"
+            );
+        }
+        source
+            .read()?
+            .iter()
+            .for_each(|secret| redactor.learn(secret));
+    }
+    Plan::resolve(options)
+}
+
+/// Says why nothing was done.
+fn refuse(error: &anyhow::Error, hint: Option<&str>, cli: &Cli) -> ExitCode {
+    common::print_error(error, hint, cli.common.color);
+    USAGE
+}
+
+/// Writes the answer to standard output; a reader that went away is no error.
+fn answer(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => FAILED,
+        _ => OK,
+    }
 }

@@ -4,6 +4,8 @@ pub mod cancel;
 pub mod context;
 pub mod controller;
 pub mod event;
+pub mod mask;
+pub mod options;
 pub mod plan;
 pub mod progress;
 

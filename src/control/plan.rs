@@ -1,1 +1,151 @@
-//! plan
+//! The plan: everything about a run resolved and checked before the first machine is touched.
+//!
+//! [`Plan::resolve`] turns [`RunOptions`] into hosts, profiles and tests that exist, with
+//! parameters that fit; whatever is wrong is said here, while nothing has happened yet.
+
+mod error;
+mod files;
+mod items;
+mod json;
+mod print;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+pub use error::PlanError;
+
+use super::options::RunOptions;
+use crate::host::HostParams;
+use crate::profiles::Profile;
+use crate::tests::params::ParamError;
+use crate::tests::{Expected, Test};
+
+/// A run that can start.
+#[derive(Debug)]
+pub struct Plan {
+    /// The main host first; never empty.
+    pub hosts: Vec<PlannedHost>,
+    /// In order; never empty.
+    pub profiles: Vec<PlannedProfile>,
+    /// Run on every host before the first profile.
+    pub setup: HostSetup,
+    /// Where the result goes; `None` is named by the time of the start.
+    pub output: Option<PathBuf>,
+    /// Worth knowing before the start, one line each.
+    pub notes: Vec<String>,
+    /// What was asked.
+    pub options: RunOptions,
+}
+
+/// A machine that can be reached.
+#[derive(Debug, Clone)]
+pub struct PlannedHost {
+    /// Short name.
+    pub name: String,
+    /// Address as typed.
+    pub address: String,
+    /// From files and `--force-params`.
+    pub params: HostParams,
+}
+
+/// A profile that can be applied.
+#[derive(Debug)]
+pub struct PlannedProfile {
+    /// In paths and ids.
+    pub name: String,
+    /// In the table of profiles.
+    pub kind: String,
+    /// Its own parameters.
+    pub params: Map<String, Value>,
+    /// Images made for it stay.
+    pub keep_assets: bool,
+    /// What it changes on a host.
+    pub changes: Vec<String>,
+    /// In order.
+    pub tests: Vec<PlannedTest>,
+    build: crate::profiles::registry::Build,
+}
+
+impl PlannedProfile {
+    /// Makes the profile.
+    ///
+    /// # Errors
+    /// None after [`Plan::resolve`], which made it once already.
+    pub fn build(&self) -> Result<Box<dyn Profile>, ParamError> {
+        (self.build)(self.name.clone(), &self.params)
+    }
+}
+
+/// A test that can be run.
+#[derive(Debug, Clone)]
+pub struct PlannedTest {
+    /// In paths and ids.
+    pub name: String,
+    /// In the table of tests, or in the configuration.
+    pub kind: String,
+    /// As given.
+    pub params: Map<String, Value>,
+    /// As far as its parameters tell.
+    pub expected: Expected,
+    /// What it will do, one line each.
+    pub description: Vec<String>,
+    build: crate::tests::registry::Build,
+}
+
+impl PlannedTest {
+    /// Makes the test.
+    ///
+    /// # Errors
+    /// None after [`Plan::resolve`], which made it once already.
+    pub fn build(&self) -> Result<Box<dyn Test>, ParamError> {
+        (self.build)(self.name.clone(), &self.params)
+    }
+}
+
+/// What is done on every host before the first profile.
+#[derive(Debug, Clone, Default)]
+pub struct HostSetup {
+    /// Script and its text.
+    pub script: Option<(PathBuf, Vec<u8>)>,
+    /// Packages to install.
+    pub packages: Vec<String>,
+}
+
+impl Plan {
+    /// Resolves and checks everything; touches nothing.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, named with what was expected.
+    pub fn resolve(options: RunOptions) -> Result<Self, PlanError> {
+        let mut notes = Vec::new();
+        let hosts = items::hosts(&options, &mut notes)?;
+        let profiles = items::profiles(&options)?;
+        items::provisioner(&options)?;
+        let setup = files::host_setup(&options)?;
+        files::worker_setup(&options, &mut notes)?;
+        files::search_path(&options)?;
+        let output = files::output(&options)?;
+        Ok(Self {
+            hosts,
+            profiles,
+            setup,
+            output,
+            notes,
+            options,
+        })
+    }
+
+    /// Returns all tests with their profiles, in order of running.
+    pub fn tests(&self) -> impl Iterator<Item = (&PlannedProfile, &PlannedTest)> {
+        self.profiles
+            .iter()
+            .flat_map(|profile| profile.tests.iter().map(move |test| (profile, test)))
+    }
+
+    /// Returns how long the tests should take together; `None` as soon as one cannot tell.
+    pub fn expected(&self) -> Option<Duration> {
+        self.tests().map(|(_, test)| test.expected.duration).sum()
+    }
+}

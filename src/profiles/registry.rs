@@ -1,1 +1,59 @@
-//! registry
+//! The table of profiles.
+
+use serde_json::{Map, Value};
+
+use super::Profile;
+use crate::registry::Entry;
+use crate::tests::params::{Param, ParamError};
+
+/// Makes a profile: its name in paths and ids, and its own parameters as given.
+pub type Build = fn(String, &Map<String, Value>) -> Result<Box<dyn Profile>, ParamError>;
+
+/// Parameters every profile understands; they are taken out before [`Build`] sees the rest.
+pub static COMMON_PARAMS: &[Param] = &[
+    Param {
+        name: "__NAME__",
+        aliases: &[],
+        default: "its own name",
+        summary: "Name in paths and ids",
+    },
+    Param {
+        name: "__KEEP_ASSETS__",
+        aliases: &[],
+        default: "false",
+        summary: "Keep images made for it when it is reverted",
+    },
+    Param {
+        name: "RUNPERF_TESTS",
+        aliases: &[],
+        default: "[\"$@\"]",
+        summary: "Its own list of tests: names, [name, parameters] pairs, `$@` for those of the command line",
+    },
+];
+
+/// Every profile this program knows, in the order of `--list`.
+pub static PROFILES: &[Entry<Build>] = &[
+    Entry::not_yet("Localhost", "The worker is the host itself, as it is"),
+    Entry::not_yet(
+        "DefaultLibvirt",
+        "One virtual machine with libvirt's defaults",
+    ),
+    Entry::not_yet(
+        "DefaultLibvirtMulti",
+        "Several small virtual machines that share the guest CPUs",
+    ),
+    Entry::not_yet(
+        "TunedLibvirt",
+        "One pinned virtual machine on huge pages, on a tuned host",
+    ),
+    Entry::not_yet(
+        "Overcommit1_5",
+        "Half as many virtual CPUs again as the host has",
+    ),
+    Entry::not_yet("KubeVirt", "Virtual machines of a KubeVirt cluster"),
+    Entry::not_yet("Pods", "Pods of a racefile, grouped by role"),
+    Entry::not_yet(
+        "VmMap",
+        "Machines that exist already, named by a map or an inventory",
+    ),
+];

@@ -1,0 +1,69 @@
+//! Options of later builds. They are known already, hidden, so that no abbreviation changes its
+//! meaning when they arrive and `--keep` is never taken for `--keep-tmp-files`.
+
+use clap::Args;
+
+/// Options that parse and then say that they are not in this build yet.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Later {
+    #[arg(long, hide = true)]
+    ask_password: bool,
+    #[arg(long, hide = true, value_name = "HOW")]
+    host_keys: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    only: Option<String>,
+    #[arg(long, hide = true, value_name = "DIR")]
+    recover: Option<String>,
+    #[arg(long, hide = true)]
+    dry_run: bool,
+    #[arg(long, hide = true, value_name = "DIR")]
+    resume: Option<String>,
+    #[arg(long, hide = true)]
+    no_reboot: bool,
+    #[arg(long, hide = true, value_name = "N")]
+    parallel_hosts: Option<String>,
+    #[arg(long, hide = true, value_name = "DURATION")]
+    wait_held: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    html: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE|DIR")]
+    racefile: Option<String>,
+    #[arg(long, hide = true, alias = "no-clean")]
+    keep: bool,
+}
+
+impl Later {
+    /// Returns the first option that was used.
+    pub(super) fn used(&self) -> Option<&'static str> {
+        let Self {
+            ask_password,
+            host_keys,
+            only,
+            recover,
+            dry_run,
+            resume,
+            no_reboot,
+            parallel_hosts,
+            wait_held,
+            html,
+            racefile,
+            keep,
+        } = self;
+        [
+            ("--ask-password", *ask_password),
+            ("--host-keys", host_keys.is_some()),
+            ("--only", only.is_some()),
+            ("--recover", recover.is_some()),
+            ("--dry-run", *dry_run),
+            ("--resume", resume.is_some()),
+            ("--no-reboot", *no_reboot),
+            ("--parallel-hosts", parallel_hosts.is_some()),
+            ("--wait-held", wait_held.is_some()),
+            ("--html", html.is_some()),
+            ("--racefile", racefile.is_some()),
+            ("--keep", *keep),
+        ]
+        .into_iter()
+        .find_map(|(name, used)| used.then_some(name))
+    }
+}
