@@ -4,9 +4,11 @@
 //! tests, [`log`] writes what was typed into `__sessions__`. A command is a [`CommandLine`]: a list
 //! of arguments that quotes itself and knows which of them are secret.
 
+pub(crate) mod capture;
 pub mod command;
 pub mod local;
 pub mod log;
+pub(crate) mod processes;
 pub mod quote;
 pub mod scripted;
 

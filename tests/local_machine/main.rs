@@ -1,0 +1,3 @@
+//! The real machine the tests run on: processes, signals, facts, the monitor.
+
+mod processes;
