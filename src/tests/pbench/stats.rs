@@ -110,4 +110,28 @@ mod unit {
             assert!((four_significant(value) - rounded).abs() < 1e-12, "{value}: {}", four_significant(value));
         }
     }
+
+    #[test]
+    fn three_recorded_samples_give_the_figures_pbench_printed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pbench-results/uperf/4-tcp_rr-1024B-4i/result.json");
+        let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("fixture")).expect("JSON");
+        let number = |value: &serde_json::Value| value.as_f64().or_else(|| value.as_str()?.parse().ok()).expect("a number");
+        let mut seen = 0;
+        for class in ["throughput", "latency"] {
+            for entry in golden[class].as_object().expect("metrics").values().flat_map(|e| e.as_array().expect("entries")) {
+                let values: Vec<f64> = entry["samples"].as_array().expect("samples").iter().map(|s| number(&s["value"])).collect();
+                assert_eq!(values.len(), 3);
+                let found = figures(&values);
+                for (ours, key) in
+                    [(four_significant(found.mean), "mean"), (four_significant(found.stddev), "stddev"), (found.stddevpct, "stddevpct")]
+                {
+                    let theirs = number(&entry[key]);
+                    assert!((ours - theirs).abs() <= 1e-9 * theirs.abs(), "{class} {key}: {ours}, pbench has {theirs}");
+                }
+                assert_eq!(format!("{}", found.closest + 1), number(&entry["closest_sample"]).to_string());
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 4, "two metrics, one client and all");
+    }
 }
