@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::nights;
 use crate::metric::{Better, Check, MetricId};
 use crate::store::read::ResultData;
 
@@ -63,7 +62,7 @@ pub struct History {
 }
 
 impl History {
-    /// Builds a history; names of results must differ ([`nights::distinct_names`]).
+    /// Builds a history; names of results must differ ([`super::nights::distinct_names`]).
     ///
     /// An id that stands twice in one result counts with its last value and is warned about. Several
     /// failures at one place are joined, one text a line.
@@ -79,7 +78,7 @@ impl History {
     fn add(&mut self, result: ResultData) {
         let index = self.nights.len();
         self.nights.push(Night {
-            time: nights::time_of(&result.metadata, &result.path),
+            time: result.date(),
             figures: result.measurements.len(),
             failures: result.failures.len(),
             name: result.name,

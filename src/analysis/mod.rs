@@ -3,7 +3,7 @@
 //! - [`stats`]: the formulas, as functions over slices
 //! - [`history`]: many results as one value per metric and build
 //! - [`frame`]: the history as a polars table, CSV (feature `frames`)
-//! - [`nights`]: names and order of results
+//! - [`nights`]: names of results
 //! - [`range_model`]: min/max and 3-sigma models: training, rebasing, scores
 //! - [`model_file`]: how such a model is stored
 //! - [`grouping`]: merged names

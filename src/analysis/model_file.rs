@@ -290,7 +290,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// The shortest text that reads back to the same number, in Python's spelling (`1e-05`, `1e+16`).
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-4..1e16).contains(&magnitude) {
         return format!("{value:?}");

@@ -1,4 +1,4 @@
-//! Names and order of results.
+//! Names of results.
 //!
 //! A result is named by its directory. Results of equal base name (the same nightly job kept in two
 //! folders) get as many parent directories in front as it takes to tell them apart; the older tool
@@ -6,12 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
-
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-
-use crate::store::metadata::Metadata;
 
 /// Returns a distinct name for each path: its last component, with parents where that is not enough.
 ///
@@ -69,49 +63,6 @@ fn tail(parts: &[String], depth: usize) -> String {
     }
 }
 
-/// Returns when a result was made: `started` of its metadata, else the `YYYYmmdd_HHMMSS` in its
-/// name (read as UTC), else when `RUNPERF_METADATA` was last changed, else nothing.
-pub fn time_of(metadata: &Metadata, path: &Path) -> Option<Timestamp> {
-    let started = || metadata.get("started")?.trim().parse().ok();
-    let in_name = || time_in_name(path.file_name()?.to_str()?);
-    let changed = || {
-        Timestamp::try_from(
-            path.join("RUNPERF_METADATA")
-                .metadata()
-                .ok()?
-                .modified()
-                .ok()?,
-        )
-        .ok()
-    };
-    started().or_else(in_name).or_else(changed)
-}
-
-/// Returns the first `YYYYmmdd_HHMMSS` in a name, read as UTC.
-///
-/// ```
-/// use runperf::analysis::nights::time_in_name;
-/// let time = time_in_name("result_20200726_080654").expect("a date");
-/// assert_eq!(time.to_string(), "2020-07-26T08:06:54Z");
-/// assert!(time_in_name("result_20201399_080654").is_none());
-/// ```
-pub fn time_in_name(name: &str) -> Option<Timestamp> {
-    const LENGTH: usize = "YYYYmmdd_HHMMSS".len();
-    (0..name.len())
-        .filter_map(|start| name.get(start..start + LENGTH))
-        .find_map(|text| {
-            let shape = text.bytes().enumerate().all(|(i, b)| {
-                if i == 8 {
-                    b == b'_'
-                } else {
-                    b.is_ascii_digit()
-                }
-            });
-            let time = shape.then(|| DateTime::strptime("%Y%m%d_%H%M%S", text).ok())??;
-            Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,23 +98,5 @@ mod tests {
     fn equal_paths_end_too() {
         assert_eq!(names(&["/x/n", "/x/n"]), ["x/n", "x/n"]);
         assert_eq!(names(&["/", "/"]), ["/", "/"]);
-    }
-
-    #[test]
-    fn the_stated_start_wins_over_the_name() {
-        let mut metadata = Metadata::default();
-        let path = Path::new("/nowhere/result_20200726_080654");
-        assert_eq!(
-            time_of(&metadata, path).expect("from the name").to_string(),
-            "2020-07-26T08:06:54Z"
-        );
-        metadata
-            .values
-            .insert("started".into(), "2026-10-01T02:00:00Z\n".into());
-        assert_eq!(
-            time_of(&metadata, path).expect("stated").to_string(),
-            "2026-10-01T02:00:00Z"
-        );
-        assert_eq!(time_of(&Metadata::default(), Path::new("/nowhere/x")), None);
     }
 }
