@@ -4,6 +4,8 @@
 //! - [`history`]: many results as one value per metric and build
 //! - [`frame`]: the history as a polars table, CSV (feature `frames`)
 //! - [`nights`]: names of results
+//! - [`reading`]: result directories into a history
+//! - [`overview`]: what a history holds, as text
 //! - [`range_model`]: min/max and 3-sigma models: training, rebasing, scores
 //! - [`model_file`]: how such a model is stored
 //! - [`grouping`]: merged names
@@ -16,5 +18,7 @@ pub mod grouping;
 pub mod history;
 pub mod model_file;
 pub mod nights;
+pub mod overview;
 pub mod range_model;
+pub mod reading;
 pub mod stats;

@@ -194,6 +194,35 @@ impl RangeModel {
     }
 }
 
+/// Returns the JSON Schema of the files that are written.
+pub fn schema() -> schemars::Schema {
+    let optional = || serde_json::json!({"type": ["number", "null"]});
+    schemars::json_schema!({
+        "title": "run-perf range model",
+        "type": "object",
+        "required": [METADATA],
+        "properties": {METADATA: {
+            "type": "object",
+            "required": ["version", "tolerance"],
+            "properties": {
+                "version": {"enum": [1, 2], "description": "2: min/max, 1: three standard deviations"},
+                "tolerance": {"type": "number", "description": "score at the edge of the normal range"},
+            },
+        }},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["equation", "raw", "mmin", "mmax"],
+            "properties": {
+                "equation": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2,
+                    "description": "[a, b]: the score of a value x is a x + b"},
+                "raw": optional(),
+                "mmin": optional(),
+                "mmax": optional(),
+            },
+        },
+    })
+}
+
 fn version(path: &Path, metadata: &Map<String, Value>) -> Result<u32, ModelError> {
     let found = metadata.get("version");
     match found.and_then(Value::as_u64) {

@@ -7,5 +7,6 @@ pub mod diff_perf;
 pub mod exit;
 pub mod generate;
 pub mod item;
+pub mod output;
 pub mod run_perf;
 pub mod strip_run_perf;
