@@ -215,7 +215,8 @@ pub struct CheckResult {
     pub band_pct: Option<[f64; 2]>,
     /// |score| in units of the limit.
     pub bands: Option<f64>,
-    /// Newest reference that was still inside; `None`: new in this build, or not applicable.
+    /// First build of the present run of builds outside (the reference after the newest one inside), as
+    /// in "since build 1282"; `None`: new in this build, or not applicable.
     pub since: Option<String>,
     /// Number of builds (with DST) it has been outside in a row; 0 when inside.
     pub outside_builds: usize,
