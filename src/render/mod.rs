@@ -1,12 +1,19 @@
-//! Reports: each renderer shows one complete [`Comparison`] and computes nothing.
+//! Reports: each renderer shows one complete [`Comparison`] and computes nothing but layout.
+//!
+//! [`words`] says things, [`view`] finds them, [`changes`] ranks what else changed; one file a format.
 
+pub mod changes;
 pub mod console;
 pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod plot_csv;
+pub mod view;
 pub mod words;
 pub mod xunit;
+
+#[cfg(test)]
+mod sample;
 
 use std::io::Write;
 
