@@ -408,9 +408,11 @@ mod tests {
         Xunit { timestamp: "2026-11-22T05:44:00".to_owned(), report: Some("report.html".to_owned()), ..Xunit::default() }
     }
 
+    type Element = (String, String, Vec<(String, String)>);
+
     /// What a reader of JUnit files sees: (parent, element, attributes), checked against the schema
     /// that Jenkins' xunit plugin uses, as told in docs/jenkins.md.
-    fn read(xml: &str) -> Vec<(String, String, Vec<(String, String)>)> {
+    fn read(xml: &str) -> Vec<Element> {
         const CHILDREN: [(&str, &[&str]); 9] = [
             ("", &["testsuites"]),
             ("testsuites", &["testsuite"]),
