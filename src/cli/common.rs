@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use super::exit::{ExitCode, FAILED, OK};
+use super::exit::{ExitCode, FAILED};
 use super::generate::Generate;
 
 /// When colours are used.
@@ -75,17 +75,17 @@ pub struct Common {
     pub generate: Option<Generate>,
 }
 
-/// Parses the command line; prints help, version or the usage error itself.
+/// Parses the command line above the configuration; prints help, version, `--show-config` and
+/// errors itself.
 ///
 /// # Errors
-/// The exit code to end with: 0 after `--help` and `--version`, `usage` for wrong usage.
-pub fn parse<P: Parser + CommandFactory>(args: impl IntoIterator<Item = OsString>, usage: ExitCode) -> Result<P, ExitCode> {
-    P::try_parse_from(args).map_err(|error| {
-        let code = if error.use_stderr() { usage } else { OK };
-        // A closed pipe ends help quietly.
-        let _ = error.print();
-        code
-    })
+/// The exit code to end with: 0 after `--help`, `--version` and `--show-config`, `usage` for wrong
+/// usage or configuration.
+pub fn parse<P: Parser + CommandFactory>(
+    args: impl IntoIterator<Item = OsString>,
+    usage: ExitCode,
+) -> Result<P, ExitCode> {
+    super::configured::parse(args.into_iter().collect(), usage)
 }
 
 /// Starts logging: standard error by `-v`/`-q`, and `--log FILE` at debug.

@@ -2,6 +2,7 @@
 
 pub mod analyze_perf;
 pub mod common;
+pub mod configured;
 pub mod compare_perf;
 pub mod diff_perf;
 pub mod exit;
