@@ -1,5 +1,6 @@
 //! `run-perf`: what was typed, turned into [`RunOptions`].
 
+mod declared;
 mod later;
 mod list;
 
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, OK, USAGE};
 use super::item::{self, HostArg, Item};
+use crate::config::Config;
 use crate::control::options::{PasswordSource, RunOptions};
 use crate::control::plan::{Plan, PlanError};
 use crate::control::progress::Mode;
@@ -257,6 +259,7 @@ impl Cli {
             worker_setup_script: self.worker_setup_script.clone(),
             force_params: self.force_params.clone().unwrap_or_default(),
             paths: self.paths.clone(),
+            config: Config::default(),
             passwords: self
                 .default_passwords
                 .iter()
@@ -308,7 +311,10 @@ fn run(args: Vec<OsString>) -> ExitCode {
         return common::finish(Err(error), cli.common.color);
     }
     if cli.list {
-        return answer(&list::list());
+        return match Config::load(cli.common.config.as_deref()) {
+            Ok(config) => answer(&(list::list() + &declared::list(&config))),
+            Err(error) => refuse(&anyhow::Error::new(error), None, &cli),
+        };
     }
     if let Some(option) = cli.later.used() {
         return refuse(
@@ -330,7 +336,9 @@ fn run(args: Vec<OsString>) -> ExitCode {
 
 /// Resolves the plan; from here on every secret is known to `redactor`.
 fn prepare(cli: &Cli, args: &[OsString], redactor: &Redactor) -> Result<Plan, PlanError> {
-    let options = cli.options(args);
+    let mut options = cli.options(args);
+    options.config = Config::load(cli.common.config.as_deref())?;
+    declared::resolve(&mut options)?;
     for source in &options.passwords {
         if matches!(source, PasswordSource::Literal(_)) {
             tracing::warn!(

@@ -62,7 +62,7 @@ pub struct Setting {
 }
 
 /// Everything that is configured, merged.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// `run.retry_tests` → value; only what somebody set.
     settings: BTreeMap<String, Setting>,
@@ -73,6 +73,15 @@ pub struct Config {
     files: Vec<PathBuf>,
     /// Folders that may hold `hosts/` and `libvirt/`, strongest first.
     folders: Vec<PathBuf>,
+}
+
+impl fmt::Debug for Config {
+    /// Values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why the configuration cannot be used.

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::config::ConfigError;
 use crate::control::options::PasswordError;
 use crate::registry::LookupError;
+use crate::shell::ShellError;
 use crate::store::StoreError;
 use crate::tests::params::ParamError;
 
@@ -51,6 +53,18 @@ pub enum PlanError {
     /// Passwords cannot be had.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// The configuration is wrong, or a host's parameters are.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The machine cannot be asked about itself.
+    #[error("cannot measure host `{name}`")]
+    Measure {
+        /// Its short name.
+        name: String,
+        /// Why.
+        #[source]
+        source: ShellError,
+    },
     /// It cannot be done, here or at all.
     #[error("{what}")]
     Refused {
@@ -74,7 +88,10 @@ impl PlanError {
             }
             PlanError::Store(error) => error.hint(),
             PlanError::Output { .. } => Some("choose another place with --output".into()),
-            PlanError::File { .. } | PlanError::Password(_) => None,
+            PlanError::File { .. }
+            | PlanError::Password(_)
+            | PlanError::Config(_)
+            | PlanError::Measure { .. } => None,
         }
     }
 }

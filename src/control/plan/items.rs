@@ -2,22 +2,30 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{PlanError, PlannedHost, PlannedProfile, PlannedTest};
 use crate::cli::item::Item;
+use crate::config::assets::Assets;
+use crate::config::host_params::{Declared, Measured};
+use crate::control::cancel::CancelToken;
 use crate::control::options::RunOptions;
-use crate::host::HostParams;
 use crate::profiles::registry::{COMMON_PARAMS, PROFILES};
 use crate::provisioners::registry::PROVISIONERS;
 use crate::registry::{self, Available, LookupError};
+use crate::shell::Limits;
+use crate::shell::local::LocalShell;
 use crate::tests::params::{ParamError, Params};
 use crate::tests::registry::TESTS;
 use crate::text;
 
 /// Stands for the tests of the command line in `RUNPERF_TESTS`.
 const ALL_TESTS: &str = "$@";
+
+/// A machine that does not answer a few short commands in this time is not usable.
+const MEASURE_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) fn hosts(
     options: &RunOptions,
@@ -63,23 +71,35 @@ pub(super) fn hosts(
             ));
         }
     }
-    Ok(options
+    let assets = Assets::new(&options.paths, &options.config);
+    options
         .hosts
         .iter()
-        .map(|host| PlannedHost {
-            name: host.name.clone(),
-            address: host.address.clone(),
-            params: HostParams(
-                options
-                    .force_params
-                    .get(&host.address)
-                    .into_iter()
-                    .flatten()
-                    .map(|(k, v)| (k.clone(), v.clone()))
-                    .collect(),
-            ),
+        .map(|host| {
+            let forced = options.force_params.get(&host.address);
+            let declared = Declared::load(&assets, &host.address, forced)?;
+            // This machine is known to be the one; asking it changes nothing.
+            let limits = Limits::new(CancelToken::default()).within(MEASURE_LIMIT);
+            let measured = Measured::take(&LocalShell::new(host.name.as_str()), &limits).map_err(
+                |source| PlanError::Measure {
+                    name: host.name.clone(),
+                    source,
+                },
+            )?;
+            let resolved = declared.complete(&measured);
+            notes.extend(
+                resolved
+                    .notes
+                    .iter()
+                    .map(|note| format!("host `{}`: {note}", host.name)),
+            );
+            Ok(PlannedHost {
+                name: host.name.clone(),
+                address: host.address.clone(),
+                params: resolved.params,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// Returns whether an address means the machine this program runs on.
