@@ -2,11 +2,34 @@
 //!
 //! A `Comparison` is everything any report shows; renderers only choose. Its JSON form *is*
 //! `runperf-comparison/1` (docs/formats.md). Judging is in [`judge`] (this project's rules) and
-//! [`compat`] (the older tool's, to the letter).
+//! [`compat`] (the older tool's, to the letter); both are pure functions of [`Inputs`].
 
+mod builds;
 pub mod compat;
+mod direction;
 pub mod environment;
+mod errors;
+mod groups;
+mod incidents;
+pub mod inputs;
 pub mod judge;
+mod modifiers;
+mod records;
+pub mod score;
+pub mod since;
 pub mod types;
+pub mod verdict;
 
+pub use inputs::{Inputs, Limit, LineModel, ModelLine, Options};
 pub use types::*;
+
+/// Compares DST with SRC, in the light of the references.
+///
+/// Pure: reads no file, no clock, no environment; the same inputs give the same value.
+pub fn compare(inputs: Inputs, options: &Options) -> Comparison {
+    if options.compat {
+        compat::compare(inputs, options)
+    } else {
+        judge::compare(inputs, options)
+    }
+}

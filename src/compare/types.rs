@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::metric::{Better, Check, MetricId};
 
 /// What became of a check. What fails and how each looks: the table in docs/statuses.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Worse than the rule in force allows.
@@ -196,7 +198,7 @@ pub struct CheckResult {
     pub primary: bool,
     /// What became of it.
     pub status: Status,
-    /// `minor`, `not-enough-data`, `direction-unknown`, `clients-differ`, …
+    /// `minor`, `not-enough-data`, `direction-unknown`, `clients-differ`, `from-zero`, …
     pub labels: Vec<String>,
     /// Status by the older tool, with the rule `compat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -345,7 +347,9 @@ pub struct Comparison {
     pub counts_primary: BTreeMap<String, usize>,
     /// Group checks by status.
     pub counts_groups: BTreeMap<String, usize>,
-    /// Every check but errors and groups; in reading order of SRC, then new ones.
+    /// Every check but errors and groups; in reading order of SRC, then new ones. With the rule
+    /// `compat` every record of the older tool in its order, recorded failures included
+    /// (`….error` ids), with its sentence in `details`: its xUnit is written from these alone.
     pub metrics: Vec<CheckResult>,
     /// Group checks.
     pub groups: Vec<CheckResult>,
