@@ -90,7 +90,7 @@ impl Command {
     ) -> Result<(), TestError> {
         let outputs = self.everywhere(cx, command, limits);
         for (worker, output) in cx.workers.all().zip(outputs) {
-            let output = output.map_err(|error| self.gave_up(what, error))?;
+            let output = output.map_err(|error| self.gave_up(cx, what, error))?;
             if !output.exit.success() {
                 return Err(self.bad_status(cx, what, worker, &output));
             }
@@ -123,7 +123,7 @@ impl Command {
             let output = match output {
                 Ok(output) => output,
                 Err(error) => {
-                    problem.get_or_insert_with(|| self.gave_up("the command", error));
+                    problem.get_or_insert_with(|| self.gave_up(cx, "the command", error));
                     continue;
                 }
             };
@@ -257,7 +257,7 @@ impl Command {
     }
 
     /// Turns what a limit did into words; everything else stays a shell error.
-    fn gave_up(&self, what: &str, error: ShellError) -> TestError {
+    fn gave_up(&self, cx: &TestContext<'_>, what: &str, error: ShellError) -> TestError {
         match error {
             ShellError::TimedOut {
                 ref target,
@@ -268,11 +268,11 @@ impl Command {
                 let printed = if tail.is_empty() {
                     String::new()
                 } else {
-                    format!("; its last lines:\n{tail}")
+                    format!("; its last lines:\n{}", cx.run.redactor.clean(tail))
                 };
                 let message = format!(
                     "{what} did not end within {} s on {target}{printed}",
-                    limit.as_secs_f64()
+                    self.options.timeout.unwrap_or(*limit).as_secs_f64()
                 );
                 failed(
                     "timeout",
@@ -284,11 +284,11 @@ impl Command {
         }
     }
 
-    fn benchmark(&self) -> Map<String, Value> {
+    fn benchmark(&self, cx: &TestContext<'_>) -> Map<String, Value> {
         object(json!({
             "benchmark_name": self.name,
             "primary_metric": self.options.primary(),
-            "command": self.options.command.to_string(),
+            "command": cx.run.redactor.clean(&self.options.command.to_string()),
             "driver": "native",
             "tool_version": env!("CARGO_PKG_VERSION"),
         }))
@@ -349,8 +349,12 @@ impl Test for Command {
         let begun = Instant::now();
         let options = &self.options;
         let user = object(json!({"profile": cx.profile, "distro": cx.host.distro}));
-        let mut builder =
-            IterationBuilder::new(1, options.iteration.as_str(), self.benchmark(), vec![user]);
+        let mut builder = IterationBuilder::new(
+            1,
+            options.iteration.as_str(),
+            self.benchmark(cx),
+            vec![user],
+        );
         let raw = cx
             .dir
             .join("raw")
@@ -467,3 +471,6 @@ fn object(value: Value) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod unit;
