@@ -1,6 +1,8 @@
 //! Machines: hosts of the command line, the workers tests run on, what is known about them.
 
+pub mod calm;
 pub mod facts;
+pub(crate) mod filters;
 pub mod monitor;
 pub mod spoilers;
 

@@ -1,4 +1,5 @@
 //! The real machine the tests run on: processes, signals, facts, the monitor.
 
+mod facts;
 mod processes;
 mod signals;
