@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
@@ -13,6 +12,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::exit::{ExitCode, FAILED};
 use super::generate::Generate;
+use crate::control::progress::{MaskedFile, Screen};
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -93,6 +93,15 @@ pub fn parse<P: Parser + CommandFactory>(
 /// # Errors
 /// When the log file cannot be created.
 pub fn start_logging(common: &Common) -> anyhow::Result<()> {
+    start_logging_through(common, &Screen::default())
+}
+
+/// As [`start_logging`], through a screen that masks secrets and may show a live block.
+///
+/// # Errors
+/// When the log file cannot be created.
+pub fn start_logging_through(common: &Common, screen: &Screen) -> anyhow::Result<()> {
+    let through = screen.clone();
     let level = match (common.quiet, common.verbose) {
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::WARN,
@@ -101,7 +110,7 @@ pub fn start_logging(common: &Common) -> anyhow::Result<()> {
         _ => LevelFilter::TRACE,
     };
     let stderr = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(move || through.clone())
         .with_ansi(common.color.wanted(std::io::stderr().is_terminal()))
         .without_time()
         .with_target(false)
@@ -114,7 +123,8 @@ pub fn start_logging(common: &Common) -> anyhow::Result<()> {
             std::fs::File::create(path).with_context(|| format!("cannot create the log file {}", path.display()))
         })
         .transpose()?
-        .map(|file| fmt::layer().with_writer(Mutex::new(file)).with_ansi(false).with_filter(LevelFilter::DEBUG));
+        .map(|file| MaskedFile::new(file, screen))
+        .map(|file| fmt::layer().with_writer(move || file.clone()).with_ansi(false).with_filter(LevelFilter::DEBUG));
     // A second call in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(stderr).with(file).try_init();
     Ok(())

@@ -1,6 +1,5 @@
 //! `run-perf`: what was typed, turned into [`RunOptions`].
 
-mod declared;
 mod later;
 mod list;
 
@@ -17,9 +16,11 @@ use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, OK, USAGE};
 use super::item::{self, HostArg, Item};
 use crate::config::Config;
+use crate::control::controller::install_panic_hook;
 use crate::control::options::{PasswordSource, RunOptions};
 use crate::control::plan::{Plan, PlanError};
-use crate::control::progress::Mode;
+use crate::control::progress::{Mode, Screen};
+use crate::control::run::{self, Show};
 use crate::secret::Redactor;
 
 const ABOUT: &str =
@@ -259,7 +260,6 @@ impl Cli {
             worker_setup_script: self.worker_setup_script.clone(),
             force_params: self.force_params.clone().unwrap_or_default(),
             paths: self.paths.clone(),
-            config: Config::default(),
             passwords: self
                 .default_passwords
                 .iter()
@@ -293,10 +293,10 @@ impl Cli {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    run(std::env::args_os().collect())
+    run_with(std::env::args_os().collect())
 }
 
-fn run(args: Vec<OsString>) -> ExitCode {
+fn run_with(args: Vec<OsString>) -> ExitCode {
     let cli: Cli = match common::parse(args.clone(), USAGE) {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -307,12 +307,15 @@ fn run(args: Vec<OsString>) -> ExitCode {
             super::generate::generate(what, Cli::command(), &schema, &mut std::io::stdout().lock());
         return if written.is_ok() { OK } else { FAILED };
     }
-    if let Err(error) = common::start_logging(&cli.common) {
+    let redactor = Redactor::default();
+    let screen = Screen::new(redactor.clone());
+    install_panic_hook();
+    if let Err(error) = common::start_logging_through(&cli.common, &screen) {
         return common::finish(Err(error), cli.common.color);
     }
     if cli.list {
         return match Config::load(cli.common.config.as_deref()) {
-            Ok(config) => answer(&(list::list() + &declared::list(&config))),
+            Ok(config) => answer(&list::list(&config)),
             Err(error) => refuse(&anyhow::Error::new(error), None, &cli),
         };
     }
@@ -323,10 +326,9 @@ fn run(args: Vec<OsString>) -> ExitCode {
             &cli,
         );
     }
-    let redactor = Redactor::default();
     match prepare(&cli, &args, &redactor) {
         Ok(plan) if cli.plan => answer(&plan.print(&redactor)),
-        Ok(_) => FAILED,
+        Ok(plan) => start(&plan, &redactor, screen, &cli),
         Err(error) => {
             let hint = error.hint();
             refuse(&anyhow::Error::new(error), hint.as_deref(), &cli)
@@ -336,11 +338,13 @@ fn run(args: Vec<OsString>) -> ExitCode {
 
 /// Resolves the plan; from here on every secret is known to `redactor`.
 fn prepare(cli: &Cli, args: &[OsString], redactor: &Redactor) -> Result<Plan, PlanError> {
-    let mut options = cli.options(args);
-    options.config = Config::load(cli.common.config.as_deref())?;
-    declared::resolve(&mut options)?;
+    let options = cli.options(args);
     for source in &options.passwords {
-        if matches!(source, PasswordSource::Literal(_)) {
+        if let PasswordSource::Literal(secret) = source
+            && args
+                .iter()
+                .any(|arg| arg.to_string_lossy().contains(secret.reveal()))
+        {
             tracing::warn!(
                 "a password on the command line is shown by `ps`; --default-passwords takes @FILE and env:NAME"
             );
@@ -350,7 +354,37 @@ fn prepare(cli: &Cli, args: &[OsString], redactor: &Redactor) -> Result<Plan, Pl
             .iter()
             .for_each(|secret| redactor.learn(secret));
     }
-    Plan::resolve(options)
+    let config = Config::load(cli.common.config.as_deref())?;
+    Plan::resolve(options, &config)
+}
+
+fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCode {
+    let long_options = Cli::command()
+        .get_arguments()
+        .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
+        .map(str::to_owned)
+        .collect();
+    let show = Show {
+        mode: cli.mode(),
+        screen,
+        quiet: cli.common.quiet,
+        long_options,
+    };
+    match run::run(plan, redactor, &show) {
+        Ok(finished) => match answer(&finished.summary) {
+            OK => finished.exit,
+            failed => failed,
+        },
+        Err(error) => {
+            let hint = error.hint();
+            common::print_error(
+                &anyhow::Error::new(error),
+                hint.as_deref(),
+                cli.common.color,
+            );
+            FAILED
+        }
+    }
 }
 
 /// Says why nothing was done.

@@ -8,5 +8,6 @@ pub mod mask;
 pub mod options;
 pub mod plan;
 pub mod progress;
+pub mod run;
 
 pub use context::Context;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::cli::item::{HostArg, Item};
-use crate::config::Config;
 use crate::secret::Secret;
 
 /// Everything the command line says about a run; nothing in it is checked against the world yet.
@@ -39,8 +38,6 @@ pub struct RunOptions {
     pub force_params: BTreeMap<String, Map<String, Value>>,
     /// Asset search path.
     pub paths: Vec<PathBuf>,
-    /// Declared tests and profiles, and where else assets are.
-    pub config: Config,
     /// Where passwords come from.
     pub passwords: Vec<PasswordSource>,
     /// Attempts for a test and for applying a profile; at least 1.

@@ -5,6 +5,7 @@
 
 mod error;
 mod files;
+mod hosts;
 mod items;
 mod json;
 mod print;
@@ -15,8 +16,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use error::PlanError;
+pub(crate) use files::find_installer;
+pub(crate) use json::digest;
 
 use super::options::RunOptions;
+use crate::config::{Config, host_params};
 use crate::host::HostParams;
 use crate::profiles::Profile;
 use crate::tests::params::ParamError;
@@ -46,8 +50,18 @@ pub struct PlannedHost {
     pub name: String,
     /// Address as typed.
     pub address: String,
-    /// From files and `--force-params`.
-    pub params: HostParams,
+    /// From files and `--force-params`; what they leave out is measured when the run starts.
+    pub declared: host_params::Declared,
+}
+
+impl PlannedHost {
+    /// Returns what is declared about it.
+    pub fn params(&self) -> HostParams {
+        self.declared
+            .clone()
+            .complete(&host_params::Measured::default())
+            .params
+    }
 }
 
 /// A profile that can be applied.
@@ -118,10 +132,10 @@ impl Plan {
     ///
     /// # Errors
     /// The first thing that is wrong, named with what was expected.
-    pub fn resolve(options: RunOptions) -> Result<Self, PlanError> {
+    pub fn resolve(options: RunOptions, config: &Config) -> Result<Self, PlanError> {
         let mut notes = Vec::new();
-        let hosts = items::hosts(&options, &mut notes)?;
-        let profiles = items::profiles(&options)?;
+        let hosts = hosts::hosts(&options, config, &mut notes)?;
+        let profiles = items::profiles(&options, config)?;
         items::provisioner(&options)?;
         let setup = files::host_setup(&options)?;
         files::worker_setup(&options, &mut notes)?;

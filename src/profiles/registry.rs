@@ -3,11 +3,19 @@
 use serde_json::{Map, Value};
 
 use super::Profile;
-use crate::registry::Entry;
-use crate::tests::params::{Param, ParamError};
+use super::localhost::Localhost;
+use crate::registry::{Available, Entry};
+use crate::tests::params::{Param, ParamError, Params};
 
 /// Makes a profile: its name in paths and ids, and its own parameters as given.
 pub type Build = fn(String, &Map<String, Value>) -> Result<Box<dyn Profile>, ParamError>;
+
+const LOCALHOST: &str = "Localhost";
+
+fn localhost(name: String, given: &Map<String, Value>) -> Result<Box<dyn Profile>, ParamError> {
+    Params::check(LOCALHOST, given, &[])?;
+    Ok(Box::new(Localhost::new(name)))
+}
 
 /// Parameters every profile understands; they are taken out before [`Build`] sees the rest.
 pub static COMMON_PARAMS: &[Param] = &[
@@ -33,7 +41,13 @@ pub static COMMON_PARAMS: &[Param] = &[
 
 /// Every profile this program knows, in the order of `--list`.
 pub static PROFILES: &[Entry<Build>] = &[
-    Entry::not_yet("Localhost", "The worker is the host itself, as it is"),
+    Entry {
+        name: LOCALHOST,
+        aliases: &[],
+        summary: "The worker is the host itself, as it is",
+        params: &[],
+        available: Available::Built(localhost),
+    },
     Entry::not_yet(
         "DefaultLibvirt",
         "One virtual machine with libvirt's defaults",

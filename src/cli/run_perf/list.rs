@@ -1,10 +1,12 @@
 //! `--list`: every profile, test and provisioner with its parameters.
 
+use crate::config::{Config, Kind};
 use crate::profiles::registry::{COMMON_PARAMS, PROFILES};
 use crate::provisioners::registry::PROVISIONERS;
 use crate::registry::{Available, Entry};
 use crate::tests::params::Param;
 use crate::tests::registry::TESTS;
+use crate::text::one_line;
 
 /// Lines are no longer than this, in characters.
 const WIDTH: usize = 100;
@@ -12,14 +14,16 @@ const WIDTH: usize = 100;
 const SUMMARY_AT: usize = 34;
 
 /// Returns what `--list` prints.
-pub(super) fn list() -> String {
+pub(super) fn list(config: &Config) -> String {
     let mut out = String::new();
     section(&mut out, "Profiles (--profiles NAME[:JSON])", PROFILES);
+    declared(&mut out, config, Kind::Profile);
     out.push_str("  parameters of every profile\n");
     COMMON_PARAMS
         .iter()
         .for_each(|param| parameter(&mut out, param));
     section(&mut out, "\nTests (TEST is NAME[:JSON])", TESTS);
+    declared(&mut out, config, Kind::Test);
     out.push_str("  parameters of every test\n");
     let name = Param {
         name: "__NAME__",
@@ -63,6 +67,28 @@ fn section<B>(out: &mut String, title: &str, entries: &[Entry<B>]) {
             let start = format!("      {}", entry.name);
             pair(out, &start, entry.summary);
         }
+    }
+}
+
+/// Names the configuration adds, with what they stand for.
+fn declared(out: &mut String, config: &Config, kind: Kind) {
+    for declared in config.declared(kind).values() {
+        out.push_str(&format!(
+            "  {} [{}]\n",
+            one_line(&declared.name),
+            declared.origin
+        ));
+        let params: Vec<String> = declared
+            .params
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        let with = if params.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", params.join(", "))
+        };
+        wrapped(out, 6, 6, &one_line(&format!("{}{with}", declared.extends)));
     }
 }
 
@@ -119,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_list_names_everything_and_fits_a_terminal() {
-        let list = list();
+        let list = list(&Config::default());
         for name in crate::registry::names(TESTS).chain(crate::registry::names(PROFILES)) {
             assert!(list.contains(name), "{name} is missing");
         }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::config::ConfigError;
 use crate::control::options::PasswordError;
 use crate::registry::LookupError;
-use crate::shell::ShellError;
 use crate::store::StoreError;
 use crate::tests::params::ParamError;
 
@@ -15,6 +14,9 @@ pub enum PlanError {
     /// A name leads nowhere.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A parameter does not fit.
     #[error(transparent)]
     Param(#[from] ParamError),
@@ -53,18 +55,6 @@ pub enum PlanError {
     /// Passwords cannot be had.
     #[error(transparent)]
     Password(#[from] PasswordError),
-    /// The configuration is wrong, or a host's parameters are.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The machine cannot be asked about itself.
-    #[error("cannot measure host `{name}`")]
-    Measure {
-        /// Its short name.
-        name: String,
-        /// Why.
-        #[source]
-        source: ShellError,
-    },
     /// It cannot be done, here or at all.
     #[error("{what}")]
     Refused {
@@ -88,10 +78,7 @@ impl PlanError {
             }
             PlanError::Store(error) => error.hint(),
             PlanError::Output { .. } => Some("choose another place with --output".into()),
-            PlanError::File { .. }
-            | PlanError::Password(_)
-            | PlanError::Config(_)
-            | PlanError::Measure { .. } => None,
+            PlanError::Config(_) | PlanError::File { .. } | PlanError::Password(_) => None,
         }
     }
 }

@@ -1,118 +1,20 @@
-//! Names of a plan: hosts, profiles, tests, looked up and checked.
-
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::time::Duration;
+//! Names of a plan: profiles and tests, looked up in the tables and the configuration, and checked.
 
 use serde_json::{Map, Value};
 
-use super::{PlanError, PlannedHost, PlannedProfile, PlannedTest};
+use super::{PlanError, PlannedProfile, PlannedTest};
 use crate::cli::item::Item;
-use crate::config::assets::Assets;
-use crate::config::host_params::{Declared, Measured};
-use crate::control::cancel::CancelToken;
+use crate::config::{Config, Kind};
 use crate::control::options::RunOptions;
 use crate::profiles::registry::{COMMON_PARAMS, PROFILES};
 use crate::provisioners::registry::PROVISIONERS;
-use crate::registry::{self, Available, LookupError};
-use crate::shell::Limits;
-use crate::shell::local::LocalShell;
+use crate::registry::{self, Available, Entry, LookupError};
 use crate::tests::params::{ParamError, Params};
 use crate::tests::registry::TESTS;
 use crate::text;
 
 /// Stands for the tests of the command line in `RUNPERF_TESTS`.
 const ALL_TESTS: &str = "$@";
-
-/// A machine that does not answer a few short commands in this time is not usable.
-const MEASURE_LIMIT: Duration = Duration::from_secs(60);
-
-pub(super) fn hosts(
-    options: &RunOptions,
-    notes: &mut Vec<String>,
-) -> Result<Vec<PlannedHost>, PlanError> {
-    let mut names = BTreeSet::new();
-    for host in &options.hosts {
-        let refuse = |reason: String, hint| PlanError::Host {
-            name: host.name.clone(),
-            reason,
-            hint,
-        };
-        if !names.insert(text::file_name(&host.name)) {
-            return Err(refuse(
-                "two hosts have this name".into(),
-                "name them apart: NAME:ADDRESS",
-            ));
-        }
-        if !is_this_machine(&host.address) {
-            return Err(refuse(
-                format!(
-                    "`{}` is another machine, and remote hosts are not in this build yet",
-                    host.address
-                ),
-                "only localhost, 127.0.0.1, ::1 or this machine's own name can be used now",
-            ));
-        }
-        if names.len() > 1 {
-            return Err(refuse(
-                format!(
-                    "`{}` is the same machine as `{}`",
-                    host.address, options.hosts[0].name
-                ),
-                "name it once",
-            ));
-        }
-    }
-    for address in options.force_params.keys() {
-        if !options.hosts.iter().any(|host| host.address == *address) {
-            notes.push(format!(
-                "--force-params for `{}` has no effect: no host has this address",
-                text::one_line(address)
-            ));
-        }
-    }
-    let assets = Assets::new(&options.paths, &options.config);
-    options
-        .hosts
-        .iter()
-        .map(|host| {
-            let forced = options.force_params.get(&host.address);
-            let declared = Declared::load(&assets, &host.address, forced)?;
-            // This machine is known to be the one; asking it changes nothing.
-            let limits = Limits::new(CancelToken::default()).within(MEASURE_LIMIT);
-            let measured = Measured::take(&LocalShell::new(host.name.as_str()), &limits).map_err(
-                |source| PlanError::Measure {
-                    name: host.name.clone(),
-                    source,
-                },
-            )?;
-            let resolved = declared.complete(&measured);
-            notes.extend(
-                resolved
-                    .notes
-                    .iter()
-                    .map(|note| format!("host `{}`: {note}", host.name)),
-            );
-            Ok(PlannedHost {
-                name: host.name.clone(),
-                address: host.address.clone(),
-                params: resolved.params,
-            })
-        })
-        .collect()
-}
-
-/// Returns whether an address means the machine this program runs on.
-fn is_this_machine(address: &str) -> bool {
-    if let Ok(number) = address.parse::<IpAddr>() {
-        return number.is_loopback();
-    }
-    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let own = own.trim();
-    address.eq_ignore_ascii_case("localhost")
-        || (!own.is_empty()
-            && (address.eq_ignore_ascii_case(own) || own.split('.').next() == Some(address)))
-}
 
 pub(super) fn provisioner(options: &RunOptions) -> Result<(), PlanError> {
     let Some(item) = &options.provisioner else {
@@ -126,21 +28,54 @@ pub(super) fn provisioner(options: &RunOptions) -> Result<(), PlanError> {
     .into())
 }
 
-pub(super) fn profiles(options: &RunOptions) -> Result<Vec<PlannedProfile>, PlanError> {
+/// Finds what an item means: a declaration of the configuration, else a built-in. Returns the entry,
+/// the name it goes by and its parameters.
+fn look_up<'t, B>(
+    config: &Config,
+    kind: Kind,
+    table: &'t [Entry<B>],
+    item: &Item,
+) -> Result<(&'t Entry<B>, String, Map<String, Value>), PlanError> {
+    let built_in: Vec<&str> = registry::names(table).collect();
+    if let Some(declared) = config.expand(kind, &item.name, &item.params, &built_in)? {
+        let entry = registry::find(kind.word(), table, &declared.base)?;
+        return Ok((entry, declared.name, declared.params));
+    }
+    let declared = config.declared(kind).keys().map(String::as_str);
+    let entry = registry::find(kind.word(), table, &item.name).map_err(|error| match error {
+        LookupError::Unknown { kind, name, .. } => {
+            let near =
+                text::nearest(&name, built_in.iter().copied().chain(declared)).map(str::to_owned);
+            LookupError::Unknown { kind, name, near }
+        }
+        other => other,
+    })?;
+    Ok((entry, entry.name.to_owned(), item.params.clone()))
+}
+
+pub(super) fn profiles(
+    options: &RunOptions,
+    config: &Config,
+) -> Result<Vec<PlannedProfile>, PlanError> {
+    config.check_declared(Kind::Test, &registry::names(TESTS).collect::<Vec<_>>())?;
+    config.check_declared(
+        Kind::Profile,
+        &registry::names(PROFILES).collect::<Vec<_>>(),
+    )?;
     let tests = options
         .tests
         .iter()
-        .map(test)
+        .map(|item| test(item, config))
         .collect::<Result<Vec<_>, _>>()?;
     options
         .profiles
         .iter()
-        .map(|item| profile(item, &tests))
+        .map(|item| profile(item, &tests, config))
         .collect()
 }
 
-fn profile(item: &Item, all: &[PlannedTest]) -> Result<PlannedProfile, PlanError> {
-    let entry = registry::find("profile", PROFILES, &item.name)?;
+fn profile(item: &Item, all: &[PlannedTest], config: &Config) -> Result<PlannedProfile, PlanError> {
+    let (entry, own_name, mut params) = look_up(config, Kind::Profile, PROFILES, item)?;
     let Available::Built(build) = &entry.available else {
         return Err(LookupError::NotYet {
             kind: "profile",
@@ -148,7 +83,6 @@ fn profile(item: &Item, all: &[PlannedTest]) -> Result<PlannedProfile, PlanError
         }
         .into());
     };
-    let mut params = item.params.clone();
     let common = Params::check(entry.name, &only_common(&mut params), COMMON_PARAMS)?;
     if let Some((key, _)) = params.iter().find(|(key, _)| key.starts_with("__")) {
         let near =
@@ -160,12 +94,12 @@ fn profile(item: &Item, all: &[PlannedTest]) -> Result<PlannedProfile, PlanError
         }
         .into());
     }
-    let name = path_name(entry.name, &common)?;
+    let name = path_name(&own_name, &common)?;
     let profile = build(name.clone(), &params)?;
     let changes = profile.changes();
     let tests = match common.get("RUNPERF_TESTS") {
         None => all.to_vec(),
-        Some(list) => own_tests(&common, list, all)?,
+        Some(list) => own_tests(&common, list, all, config)?,
     };
     let keep_assets = common.switch("__KEEP_ASSETS__")?.unwrap_or(false);
     Ok(PlannedProfile {
@@ -196,6 +130,7 @@ fn own_tests(
     common: &Params,
     list: &Value,
     all: &[PlannedTest],
+    config: &Config,
 ) -> Result<Vec<PlannedTest>, PlanError> {
     let wrong = |found: &Value| {
         common.invalid(
@@ -210,16 +145,22 @@ fn own_tests(
     for item in items {
         match item {
             Value::String(marker) if marker == ALL_TESTS => tests.extend(all.iter().cloned()),
-            Value::String(name) => tests.push(test(&Item {
-                name: name.clone(),
-                params: Map::new(),
-            })?),
+            Value::String(name) => tests.push(test(
+                &Item {
+                    name: name.clone(),
+                    params: Map::new(),
+                },
+                config,
+            )?),
             Value::Array(pair) => match &pair[..] {
                 [Value::String(name), Value::Object(params)] => {
-                    tests.push(test(&Item {
-                        name: name.clone(),
-                        params: params.clone(),
-                    })?);
+                    tests.push(test(
+                        &Item {
+                            name: name.clone(),
+                            params: params.clone(),
+                        },
+                        config,
+                    )?);
                 }
                 _ => return Err(wrong(item).into()),
             },
@@ -229,8 +170,8 @@ fn own_tests(
     Ok(tests)
 }
 
-fn test(item: &Item) -> Result<PlannedTest, PlanError> {
-    let entry = registry::find("test", TESTS, &item.name)?;
+fn test(item: &Item, config: &Config) -> Result<PlannedTest, PlanError> {
+    let (entry, own_name, mut params) = look_up(config, Kind::Test, TESTS, item)?;
     let Available::Built(build) = &entry.available else {
         return Err(LookupError::NotYet {
             kind: "test",
@@ -239,10 +180,9 @@ fn test(item: &Item) -> Result<PlannedTest, PlanError> {
         .into());
     };
     let name = path_name(
-        entry.name,
-        &Params::check(entry.name, &name_only(&item.params), &[])?,
+        &own_name,
+        &Params::check(entry.name, &name_only(&params), &[])?,
     )?;
-    let mut params = item.params.clone();
     params.shift_remove("__NAME__");
     let built = build(name.clone(), &params)?;
     Ok(PlannedTest {

@@ -15,7 +15,7 @@ impl Plan {
             .hosts
             .iter()
             .map(
-                |host| json!({"name": host.name, "address": host.address, "params": host.params.0}),
+                |host| json!({"name": host.name, "address": host.address, "params": host.params().0}),
             )
             .collect();
         let profiles: Vec<Value> = self

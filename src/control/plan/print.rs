@@ -32,7 +32,7 @@ impl Plan {
                     host.name, host.address
                 ),
             );
-            for (name, value) in &host.params.0 {
+            for (name, value) in &host.params().0 {
                 lines.add(2, format!("{name} = {}", plain(value)));
             }
         }

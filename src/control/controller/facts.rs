@@ -1,0 +1,155 @@
+//! Facts about hosts and workers, for the metadata of the run and of each test, and what spoils
+//! figures.
+
+use serde_json::Value;
+
+use super::caught::caught;
+use super::{Controller, Fatal, chain};
+use crate::config::host_params::Measured;
+use crate::host::Workers;
+use crate::host::facts::Facts;
+use crate::host::spoilers::{Look, Note};
+use crate::profiles::Profile;
+use crate::shell::ShellError;
+use crate::store::metadata::MachineFacts;
+use crate::store::record::FailureRecord;
+
+/// Facts of every worker by group, with its name.
+pub(super) type WorkerFacts = Vec<Vec<(String, MachineFacts)>>;
+
+impl Controller<'_> {
+    /// Fills in the parameters of hosts that nobody declared.
+    pub(super) fn measure_hosts(&mut self) -> Result<(), Fatal> {
+        let mut notes = Vec::new();
+        for (host, planned) in self.hosts.iter_mut().zip(&self.plan.hosts) {
+            let measured = match Measured::take(host.shell.as_ref(), &self.cx.limits()) {
+                Ok(measured) => measured,
+                Err(ShellError::Interrupted { .. }) => return Err(Fatal::Stopped),
+                Err(error) => {
+                    return Err(Fatal::failed(
+                        format!("host `{}` cannot be used", host.name),
+                        error,
+                    ));
+                }
+            };
+            let resolved = planned.declared.clone().complete(&measured);
+            host.params = resolved.params;
+            notes.extend(resolved.notes);
+        }
+        notes.into_iter().for_each(|note| self.note(note));
+        Ok(())
+    }
+
+    /// Looks for what spoils figures before the run, and returns what was found on each host.
+    pub(super) fn look_before(&mut self) -> Vec<Vec<Note>> {
+        let limits = self.cx.limits();
+        self.looks = self
+            .hosts
+            .iter()
+            .map(|host| Look::take(host.shell.as_ref(), &limits).ok())
+            .collect();
+        let notes: Vec<Vec<Note>> = self
+            .looks
+            .iter()
+            .map(|look| look.as_ref().map(Look::notes).unwrap_or_default())
+            .collect();
+        notes
+            .iter()
+            .flatten()
+            .for_each(|note| self.note(note.text.clone()));
+        notes
+    }
+
+    /// Looks for what spoiled figures since then.
+    pub(super) fn look_after(&mut self) {
+        let limits = self.cx.limits();
+        let mut notes = Vec::new();
+        for (host, before) in self.hosts.iter().zip(&self.looks) {
+            if let (Some(before), Ok(now)) = (before, Look::take(host.shell.as_ref(), &limits)) {
+                notes.extend(now.notes_since(before));
+            }
+        }
+        notes.into_iter().for_each(|note| self.note(note.text));
+    }
+
+    /// Writes the facts of all hosts as they were found.
+    pub(super) fn environment_world(&mut self, notes: &[Vec<Note>]) -> Result<(), Fatal> {
+        let mut all = Vec::new();
+        for (host, notes) in self.hosts.iter().zip(notes) {
+            match Facts::gather(
+                host.shell.as_ref(),
+                &self.cx.limits(),
+                &host.name,
+                &host.distro,
+            ) {
+                Ok(facts) => all.push(facts.with_params(&host.params).with_notes(notes).to_json()),
+                Err(ShellError::Interrupted { .. }) => return Err(Fatal::Stopped),
+                Err(error) => {
+                    return Err(Fatal::failed(
+                        format!("facts of host `{}` could not be gathered", host.name),
+                        error,
+                    ));
+                }
+            }
+        }
+        self.add_metadata("environment_world", &Value::Array(all).to_string());
+        Ok(())
+    }
+
+    /// Gathers the facts of every worker, once for all tests of a profile; a worker that cannot
+    /// tell has none.
+    pub(super) fn worker_facts(&self, workers: &Workers) -> WorkerFacts {
+        let gather = |worker: &crate::host::Worker| {
+            let distro = self
+                .hosts
+                .iter()
+                .find(|host| host.name == worker.host)
+                .map_or("", |host| host.distro.as_str());
+            let facts = Facts::gather(
+                worker.shell.as_ref(),
+                &self.cx.limits(),
+                &worker.name,
+                distro,
+            );
+            let sections = facts.map(|facts| facts.sections).unwrap_or_else(|error| {
+                tracing::warn!(worker = %worker.name, %error, "no facts of this worker");
+                MachineFacts::new()
+            });
+            let clean = |(name, text): (String, String)| (name, self.cx.redactor.clean(&text));
+            (
+                worker.name.clone(),
+                sections.into_iter().map(clean).collect(),
+            )
+        };
+        workers
+            .0
+            .iter()
+            .map(|group| group.iter().map(gather).collect())
+            .collect()
+    }
+
+    /// Writes the facts of a profile just before it is reverted; where they cannot be had the
+    /// reason stands instead.
+    pub(super) fn environment_profile(&self, name: &str, instances: &[Box<dyn Profile>]) {
+        let mut all = Vec::new();
+        let mut failure = None;
+        for (host, profile) in self.hosts.iter().zip(instances) {
+            match caught(|| profile.facts(host, &self.cx)) {
+                Ok(Ok(facts)) => all.push(facts.to_json()),
+                Ok(Err(error)) => failure = Some((chain(&error), FailureRecord::of(&error))),
+                Err(panic) => failure = Some((panic.to_string(), FailureRecord::of(&panic))),
+            }
+        }
+        let value = match failure {
+            None => Value::Array(all),
+            Some((text, record)) => {
+                let record = record
+                    .details(format!("facts of profile {name} could not be gathered"))
+                    .class("facts");
+                self.record(&self.store.profile_dir(name), record);
+                serde_json::json!({ "failure": self.cx.redactor.clean(&text) })
+            }
+        };
+        self.add_metadata(&format!("environment_profile_{name}"), &value.to_string());
+    }
+}

@@ -1,0 +1,217 @@
+//! One profile: apply with attempts, tests, logs, facts, revert.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::caught::{Panic, caught};
+use super::{Controller, Fatal, chain};
+use crate::control::context::Context;
+use crate::control::event::Event;
+use crate::control::plan::PlannedProfile;
+use crate::host::{Host, Workers};
+use crate::profiles::{Applied, Profile, ProfileError, Reverted};
+use crate::store::record::FailureRecord;
+use crate::tests::params::ParamError;
+
+/// Why an attempt at applying or reverting failed.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Panic(#[from] Panic),
+    #[error(transparent)]
+    Params(#[from] ParamError),
+    #[error("host `{host}` would have to be rebooted, and the machine run-perf runs on never is")]
+    Reboot { host: String },
+}
+
+impl StepError {
+    fn is_interruption(&self) -> bool {
+        matches!(self, StepError::Profile(ProfileError::Interrupted))
+    }
+}
+
+/// A profile in force: one instance for each host, and the workers they made.
+struct InForce {
+    instances: Vec<Box<dyn Profile>>,
+    workers: Workers,
+}
+
+impl Controller<'_> {
+    pub(super) fn profile(&mut self, planned: &PlannedProfile) -> Result<(), Fatal> {
+        self.sessions.enter(self.store.root());
+        let Some(mut in_force) = self.apply(planned)? else {
+            return Ok(());
+        };
+        self.sessions.enter(self.store.profile_dir(&planned.name));
+        let facts = self.worker_facts(&in_force.workers);
+        for test in &planned.tests {
+            if self.cx.cancel.is_cancelled() {
+                break;
+            }
+            self.test(planned, test, &in_force.workers, &facts);
+        }
+        self.sessions.enter(self.store.profile_dir(&planned.name));
+        if !self.cx.cancel.is_cancelled() {
+            self.sessions.banner("Collecting logs and facts");
+            self.fetch_profile_logs(&planned.name);
+        }
+        if !self.cx.cancel.is_cancelled() {
+            self.environment_profile(&planned.name, &in_force.instances);
+        }
+        self.sessions.enter(self.store.root());
+        self.revert(planned, &mut in_force.instances)?;
+        self.go_on()
+    }
+
+    /// Applies a profile; `None` when it failed after all attempts.
+    fn apply(&mut self, planned: &PlannedProfile) -> Result<Option<InForce>, Fatal> {
+        let attempts = self.plan.options.retry_tests;
+        for attempt in 1..=attempts {
+            self.go_on()?;
+            self.tell(&Event::ProfileApply {
+                profile: planned.name.clone(),
+                attempt,
+            });
+            self.sessions
+                .banner(&format!("Applying profile {}", planned.name));
+            let began = Instant::now();
+            let mut instances = Vec::new();
+            match self.apply_once(planned, &mut instances) {
+                Ok(workers) => {
+                    self.tell(&Event::ProfileReady {
+                        profile: planned.name.clone(),
+                        took: began.elapsed(),
+                    });
+                    return Ok(Some(InForce { instances, workers }));
+                }
+                Err(error) if error.is_interruption() => {
+                    self.revert(planned, &mut instances)?;
+                    return Err(Fatal::Stopped);
+                }
+                Err(error) => {
+                    self.profile_failed(planned, attempt, &error);
+                    self.revert(planned, &mut instances)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Applies on all hosts at once. `instances` holds what has to be reverted, whatever comes back.
+    fn apply_once(
+        &self,
+        planned: &PlannedProfile,
+        instances: &mut Vec<Box<dyn Profile>>,
+    ) -> Result<Workers, StepError> {
+        for _ in &self.hosts {
+            instances.push(planned.build()?);
+        }
+        let applied = on_all(&self.hosts, instances, &self.cx, |profile, host, cx| {
+            profile.apply(host, cx)
+        });
+        let mut groups = Vec::new();
+        for (host, applied) in self.hosts.iter().zip(applied) {
+            match applied? {
+                Applied::Workers(workers) => groups.push(workers),
+                Applied::Reboot => {
+                    return Err(StepError::Reboot {
+                        host: host.name.clone(),
+                    });
+                }
+            }
+        }
+        Ok(Workers(groups))
+    }
+
+    fn profile_failed(&mut self, planned: &PlannedProfile, attempt: u32, error: &StepError) {
+        let attempts = self.plan.options.retry_tests;
+        let message = self.cx.redactor.clean(&chain(error));
+        let details = format!(
+            "profile {} attempt {attempt} apply failure: {message}",
+            planned.name
+        );
+        let record = FailureRecord::of(error).details(details).class("profile");
+        let record = match error {
+            StepError::Panic(panic) => record.file("backtrace", panic.backtrace.as_bytes()),
+            _ => record,
+        };
+        let log = self.record(Path::new(""), record);
+        if attempt == attempts {
+            self.tally
+                .failed_profiles
+                .push((planned.name.clone(), message.clone(), log.clone()));
+        }
+        self.tell(&Event::ProfileFailed {
+            profile: planned.name.clone(),
+            attempt,
+            attempts,
+            message,
+            log,
+        });
+    }
+
+    /// Reverts on all hosts, also when the run was told to stop.
+    fn revert(
+        &mut self,
+        planned: &PlannedProfile,
+        instances: &mut [Box<dyn Profile>],
+    ) -> Result<(), Fatal> {
+        if instances.is_empty() {
+            return Ok(());
+        }
+        self.sessions
+            .banner(&format!("Reverting profile {}", planned.name));
+        let cx = self.teardown();
+        let reverted = on_all(&self.hosts, instances, &cx, |profile, host, cx| {
+            profile.revert(host, cx)
+        });
+        for (host, reverted) in self.hosts.iter().zip(reverted) {
+            let error = match reverted {
+                Ok(Reverted::Clean) => continue,
+                Ok(Reverted::Reboot) => StepError::Reboot {
+                    host: host.name.clone(),
+                },
+                Err(error) => error,
+            };
+            return Err(Fatal::NotClean {
+                what: format!(
+                    "profile `{}` could not be reverted on host `{}`",
+                    planned.name, host.name
+                ),
+                source: Some(Box::new(error)),
+            });
+        }
+        self.tell(&Event::ProfileReverted {
+            profile: planned.name.clone(),
+        });
+        Ok(())
+    }
+}
+
+/// Does one step on every host, each in a thread of its own; a panic is that host's failure.
+fn on_all<T: Send>(
+    hosts: &[Host],
+    instances: &mut [Box<dyn Profile>],
+    cx: &Context,
+    step: impl Fn(&mut dyn Profile, &Host, &Context) -> Result<T, ProfileError> + Sync,
+) -> Vec<Result<T, StepError>> {
+    let step = &step;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = hosts
+            .iter()
+            .zip(instances)
+            .map(|(host, profile)| {
+                scope.spawn(move || match caught(|| step(profile.as_mut(), host, cx)) {
+                    Ok(result) => result.map_err(StepError::from),
+                    Err(panic) => Err(StepError::from(panic)),
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("panics are caught inside the thread"))
+            .collect()
+    })
+}

@@ -1,0 +1,346 @@
+//! A run from its plan to its last line: result directory, signals, time limit, progress, summary.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::cancel::{self, CancelToken};
+use super::context::Context;
+use super::controller::{Controller, Tally};
+use super::mask::mask;
+use super::plan::{Plan, digest};
+use super::progress::{Mode, Previous, Progress, Screen, find_previous};
+use crate::cli::exit::ExitCode;
+use crate::secret::Redactor;
+use crate::store::metadata_file::MetadataFile;
+use crate::store::write::{Existing, ResultStore};
+use crate::store::{StoreError, atomic};
+
+/// How a run shows itself.
+#[derive(Debug)]
+pub struct Show {
+    /// Progress.
+    pub mode: Mode,
+    /// Where progress and log go.
+    pub screen: Screen,
+    /// Only the last line.
+    pub quiet: bool,
+    /// Long options of the program, for masking the command line.
+    pub long_options: Vec<String>,
+}
+
+/// A run that came to its end, one way or another.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code of the program.
+    pub exit: ExitCode,
+    /// For standard output.
+    pub summary: String,
+}
+
+/// Why a run could not even start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The result directory could not be made.
+    #[error("cannot start the run")]
+    Store(#[from] StoreError),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// Returns the next step for the person who reads the message.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            StartError::Store(error) => error.hint(),
+            StartError::Signals(_) => None,
+        }
+    }
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// When the result directory cannot be created; nothing has run then. Everything later is part
+/// of the outcome.
+pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, StartError> {
+    let plan_text = plan.to_json(redactor);
+    let plan_digest = digest(&plan_text);
+    let root = output_path(plan);
+    let parent = root
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let previous = find_previous(parent, &plan_digest, plan);
+
+    let cancel = CancelToken::default();
+    let progress = Progress::start(
+        show.mode,
+        &plan.hosts[0].name,
+        durations(plan, previous.as_ref()),
+        show.screen.clone(),
+    );
+    let last_words = {
+        let (screen, root) = (show.screen.clone(), root.clone());
+        move || {
+            screen.clear();
+            screen.line(&format!(
+                "interrupted three times: left at once, what was measured is in {}",
+                root.display()
+            ));
+        }
+    };
+    let signals = cancel::install(cancel.clone(), last_words, progress.printer())
+        .map_err(StartError::Signals)?;
+
+    let existing = if plan.options.force {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    let store = ResultStore::create(&root, existing)?;
+    // Commands run anywhere; what is handed to them must not depend on the working directory.
+    let absolute = std::path::absolute(&root).map_err(StoreError::io("read", &root))?;
+    let store = ResultStore::open(&absolute).unwrap_or(store);
+    let plan_path = absolute.join("__plan__.json");
+    atomic::write_file(&plan_path, |out| out.write_all(plan_text.as_bytes()))?;
+    let run_id = plan
+        .options
+        .run_id
+        .clone()
+        .unwrap_or_else(|| ulid::Ulid::generate().to_string());
+    let (custom, fixed) = metadata(plan, redactor, &show.long_options, &run_id, &plan_digest);
+    let pairs = |pairs: &[(String, String)]| {
+        pairs
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect::<Vec<_>>()
+    };
+    let file = MetadataFile::create(
+        &absolute,
+        custom
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+        fixed
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    )?;
+    let common: BTreeMap<String, String> =
+        pairs(&custom).into_iter().chain(pairs(&fixed)).collect();
+
+    let cx = Context {
+        run_id,
+        root: absolute,
+        cancel: cancel.clone(),
+        observer: progress.observer(),
+        redactor: redactor.clone(),
+        metadata: custom.into_iter().collect(),
+        monitor_interval: plan.options.monitor_interval,
+    };
+    let time_up = Arc::new(AtomicBool::new(false));
+    let alarm = Alarm::set(plan.options.time_limit, cancel, time_up.clone());
+    let mut tally = Controller::new(plan, cx, store, file.clone(), common, time_up).run();
+    drop(alarm);
+    drop(progress);
+    for note in &plan.notes {
+        tally.notes.push(note.clone());
+    }
+
+    let exit = tally.exit();
+    // `finished` says that the run reached its end; an interrupted one did not.
+    let ended = if tally.interrupted || tally.fatal.is_some() {
+        Ok(())
+    } else {
+        file.append("finished", &now())
+    };
+    if let Err(error) = ended.and_then(|()| file.append("exit_code", &exit.to_string())) {
+        tracing::error!(%error, "the end of the run could not be noted");
+    }
+    drop(signals);
+    let shown = root.display().to_string();
+    Ok(Finished {
+        exit,
+        summary: summary(&tally, &shown, previous.as_ref(), show.quiet),
+    })
+}
+
+fn now() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+}
+
+/// The directory asked for, else one named by the present local time; a second run within the
+/// same second takes the next one.
+fn output_path(plan: &Plan) -> PathBuf {
+    if let Some(path) = &plan.output {
+        return path.clone();
+    }
+    let start = jiff::Zoned::now();
+    (0..60)
+        .filter_map(|later| {
+            start
+                .checked_add(jiff::SignedDuration::from_secs(later))
+                .ok()
+        })
+        .map(|time| PathBuf::from(time.strftime("result_%Y%m%d_%H%M%S").to_string()))
+        .find(|path| path.symlink_metadata().is_err())
+        .unwrap_or_else(|| PathBuf::from("result"))
+}
+
+/// How long each test may take: as in the previous run, else as its parameters say.
+fn durations(plan: &Plan, previous: Option<&Previous>) -> Vec<Option<Duration>> {
+    let planned: Vec<Option<Duration>> = plan
+        .tests()
+        .map(|(_, test)| test.expected.duration)
+        .collect();
+    match previous {
+        Some(previous) if previous.durations.len() == planned.len() => {
+            previous.durations.iter().copied().map(Some).collect()
+        }
+        _ => planned,
+    }
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// Returns what the person gave and the fixed keys of `RUNPERF_METADATA`.
+fn metadata(
+    plan: &Plan,
+    redactor: &Redactor,
+    long_options: &[String],
+    run_id: &str,
+    plan_digest: &str,
+) -> (Pairs, Pairs) {
+    let options = &plan.options;
+    let clean = |word: &str| redactor.clean(word);
+    let custom: Pairs = options
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.clone(), clean(value)))
+        .collect();
+    let addresses: Vec<&str> = plan
+        .hosts
+        .iter()
+        .map(|host| host.address.as_str())
+        .collect();
+    let guest_distro = match &options.guest_distro {
+        Some(guest) if *guest != options.distro => guest.clone(),
+        _ => "DISTRO".into(),
+    };
+    let machine_url = match custom
+        .iter()
+        .rev()
+        .find(|(key, _)| key == "machine_url_base")
+    {
+        Some((_, base)) => addresses
+            .iter()
+            .map(|address| base.replace("%(machine)s", address))
+            .collect::<Vec<_>>()
+            .join(","),
+        None => addresses[0].to_owned(),
+    };
+    let fixed = [
+        ("distro", clean(&options.distro)),
+        ("guest_distro", clean(&guest_distro)),
+        ("runperf_version", env!("CARGO_PKG_VERSION").to_owned()),
+        (
+            "runperf_cmd",
+            mask(&options.command_line, long_options, &clean),
+        ),
+        ("machine", addresses.join(",")),
+        ("machine_url", machine_url),
+        ("run_id", run_id.to_owned()),
+        ("started", now()),
+        ("plan_sha256", plan_digest.to_owned()),
+    ];
+    (
+        custom,
+        fixed
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
+}
+
+/// What stands on standard output at the end; the verdict is the last line.
+fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    if !quiet {
+        if let Some(fatal) = &tally.fatal {
+            let _ = writeln!(text, "stopped:  {fatal}");
+        }
+        for (name, message, log) in tally.failed_profiles.iter().chain(&tally.failed) {
+            let _ = writeln!(
+                text,
+                "failed:   {name}: {}\n          see {place}/{log}",
+                crate::text::one_line(message)
+            );
+        }
+        for (name, reason) in &tally.skipped {
+            let _ = writeln!(text, "skipped:  {name}: {}", crate::text::one_line(reason));
+        }
+        for note in &tally.notes {
+            let _ = writeln!(text, "note:     {}", crate::text::one_line(note));
+        }
+        if tally.ran > 0 {
+            let source = previous.map_or_else(
+                || "EARLIER_RESULT".into(),
+                |previous| previous.path.display().to_string(),
+            );
+            let _ = writeln!(
+                text,
+                "next:     compare-perf -- {} {}",
+                source.trim_start_matches("./"),
+                place
+            );
+        }
+    }
+    let _ = writeln!(text, "{}", tally.summary(place));
+    text
+}
+
+/// Stops the run when its time is over.
+struct Alarm {
+    off: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Alarm {
+    fn set(limit: Option<Duration>, cancel: CancelToken, time_up: Arc<AtomicBool>) -> Self {
+        let off = Arc::new((Mutex::new(false), Condvar::new()));
+        let thread = limit.and_then(|limit| {
+            let off = off.clone();
+            std::thread::Builder::new()
+                .name("time-limit".into())
+                .spawn(move || {
+                    let (lock, wake) = &*off;
+                    let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+                    let (guard, result) = wake
+                        .wait_timeout_while(guard, limit, |off| !*off)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    if result.timed_out() && !*guard && !cancel.is_cancelled() {
+                        tracing::warn!("the time limit is reached: stopping in good order");
+                        time_up.store(true, Ordering::SeqCst);
+                        cancel.raise();
+                    }
+                })
+                .ok()
+        });
+        Self { off, thread }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        *self.off.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.off.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
