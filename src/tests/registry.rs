@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Test;
 use super::params::ParamError;
-use super::{command, dummy};
+use super::{command, dummy, fio};
 use crate::registry::{Available, Entry};
 
 /// Makes a test: its name in paths and ids, and the parameters as given.
@@ -12,10 +12,13 @@ pub type Build = fn(String, &Map<String, Value>) -> Result<Box<dyn Test>, ParamE
 
 /// Every test this program knows, in the order of `--list`.
 pub static TESTS: &[Entry<Build>] = &[
-    Entry::not_yet(
-        "fio",
-        "Disk and file system: operations per second, bandwidth and latency",
-    ),
+    Entry {
+        name: fio::NAME,
+        aliases: fio::ALIASES,
+        summary: fio::SUMMARY,
+        params: fio::PARAMS,
+        available: Available::Built(fio::build),
+    },
     Entry {
         name: dummy::NAME,
         aliases: dummy::ALIASES,

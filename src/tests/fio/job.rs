@@ -201,13 +201,14 @@ impl Template {
 
     /// Fills the template: one section for each target, `given` options in place of its own.
     ///
-    /// A target that is a directory turns `filename=$target` into `directory=` with file names of
-    /// ours. The logs that metrics are read from are always written, as `fio_*`.
-    pub fn expand(&self, targets: &[Place], given: &[Given]) -> JobFile {
+    /// A target that is a directory turns `filename=$target` into `directory=`. Files fio makes in
+    /// directories get names that hold `token`, by which they are found and removed. The logs that
+    /// metrics are read from are always written, as `fio_*`.
+    pub fn expand(&self, targets: &[Place], given: &[Given], token: &str) -> JobFile {
         let mut sections: Vec<Section> = Vec::new();
-        for (index, target) in targets.iter().enumerate() {
+        for target in targets {
             for section in &self.sections {
-                let filled = fill(section, target, index + 1);
+                let filled = fill(section, target);
                 match sections.iter_mut().find(|other| other.name == filled.name) {
                     Some(same) => *same = filled,
                     None => sections.push(filled),
@@ -222,17 +223,17 @@ impl Template {
             }
         }
         job.write_logs();
+        job.name_files(token);
         job
     }
 }
 
-fn fill(section: &Section, target: &Place, number: usize) -> Section {
+fn fill(section: &Section, target: &Place) -> Section {
     let mut settings = Vec::with_capacity(section.settings.len() + 1);
     for Setting { key, value } in &section.settings {
         match value.as_deref() {
             Some("$target") if key == "filename" && target.directory => {
                 settings.push(Setting { key: "directory".into(), value: Some(escape(&target.path)) });
-                settings.push(Setting { key: "filename_format".into(), value: Some(own_files(number)) });
             }
             Some(text) => {
                 let path = if key == "filename" || key == "directory" { escape(&target.path) } else { target.path.clone() };
@@ -244,12 +245,7 @@ fn fill(section: &Section, target: &Place, number: usize) -> Section {
     Section { name: section.name.replace("$target", &target.path), settings }
 }
 
-/// Returns the name pattern of files fio makes in a target directory; `number` is the target's, from 1.
-fn own_files(number: usize) -> String {
-    format!("runperf-fio-{number}.$jobnum.$filenum")
-}
-
-/// Name with which every such file starts.
+/// With this the name of every file starts that fio makes in a directory.
 pub const OWN_FILES: &str = "runperf-fio-";
 
 /// fio separates several files by colons; one that belongs to the name is escaped.
@@ -329,19 +325,45 @@ impl JobFile {
         self.jobs().any(|section| !matches!(self.value(section, "rw").unwrap_or("read"), "read" | "randread"))
     }
 
-    /// Returns every absolute path the jobs work on; directories and files alike, each once.
-    pub fn paths(&self) -> Vec<String> {
-        let mut paths: Vec<String> = Vec::new();
+    /// Gives files that fio makes in a directory names of ours, one series for each section.
+    fn name_files(&mut self, token: &str) {
+        for index in 0..self.sections.len() {
+            let section = &self.sections[index];
+            let makes = !section.is_global()
+                && self.value(section, "directory").is_some()
+                && ["filename", "filename_format"].iter().all(|key| self.value(section, key).is_none());
+            if makes {
+                let format = format!("{OWN_FILES}{token}-{index}.$jobnum.$filenum");
+                self.sections[index].settings.push(Setting { key: "filename_format".into(), value: Some(format) });
+            }
+        }
+    }
+
+    /// Returns everything on the machine the jobs work on, each once. Files with a relative name and
+    /// no directory lie in the working folder of fio and are none of these.
+    pub fn places(&self) -> Vec<Place> {
+        let mut places: Vec<Place> = Vec::new();
         for section in self.jobs() {
-            for key in ["filename", "directory"] {
-                for path in self.value(section, key).map(split_paths).unwrap_or_default() {
-                    if path.starts_with('/') && !paths.contains(&path) {
-                        paths.push(path);
-                    }
+            let list = |key| self.value(section, key).map(split_paths).unwrap_or_default();
+            let (files, directories) = (list("filename"), list("directory"));
+            let place = |path: String, directory| Place { path, directory };
+            let found: Vec<Place> = if files.is_empty() {
+                directories.into_iter().map(|path| place(path, true)).collect()
+            } else {
+                let below = |file: &String| match directories.first() {
+                    // fio looks for every file below the directory, absolute ones too.
+                    Some(directory) => format!("{}/{}", directory.trim_end_matches('/'), file.trim_start_matches('/')),
+                    None => file.clone(),
+                };
+                files.iter().map(|file| place(below(file), false)).collect()
+            };
+            for place in found {
+                if place.path.starts_with('/') && !places.contains(&place) {
+                    places.push(place);
                 }
             }
         }
-        paths
+        places
     }
 }
 
@@ -425,38 +447,39 @@ mod unit {
     fn the_job_file_of_a_recorded_pbench_run_comes_out() {
         // tests/fixtures/fio/12-pbench-template-randrw-logs/job.fio
         let recorded = include_str!("../../../tests/fixtures/fio/12-pbench-template-randrw-logs/job.fio");
-        let job = Template::builtin().expand(&[file("/var/tmp/fio.target.tmp")], &pbench_line());
+        let job = Template::builtin().expand(&[file("/var/tmp/fio.target.tmp")], &pbench_line(), "T");
         assert_eq!(job.to_string(), recorded);
     }
 
     #[test]
     fn each_target_gets_a_section_and_the_global_one_stays_single() {
-        let job = Template::builtin().expand(&[file("/a"), file("/dev/disk/by-path/pci-0:1")], &pbench_line());
+        let job = Template::builtin().expand(&[file("/a"), file("/dev/disk/by-path/pci-0:1")], &pbench_line(), "T");
         let names: Vec<&str> = job.sections.iter().map(|section| section.name.as_str()).collect();
         assert_eq!(names, ["global", "job-/a", "job-/dev/disk/by-path/pci-0:1"]);
         assert_eq!(job.sections[2].get("filename"), Some("/dev/disk/by-path/pci-0\\:1"));
-        assert_eq!(job.paths(), ["/a", "/dev/disk/by-path/pci-0:1"]);
+        assert_eq!(job.places(), [file("/a"), file("/dev/disk/by-path/pci-0:1")]);
         assert_eq!(job.processes(), 4);
     }
 
     #[test]
     fn a_directory_is_worked_in_under_names_of_ours() {
         let place = Place { path: "/mnt".into(), directory: true };
-        let job = Template::builtin().expand(&[place], &pbench_line());
+        let job = Template::builtin().expand(&[place], &pbench_line(), "T");
         assert_eq!(job.sections[1].get("directory"), Some("/mnt"));
-        assert_eq!(job.sections[1].get("filename_format"), Some("runperf-fio-1.$jobnum.$filenum"));
+        assert_eq!(job.sections[1].get("filename_format"), Some("runperf-fio-T-1.$jobnum.$filenum"));
         assert_eq!(job.sections[1].get("filename"), None);
+        assert_eq!(job.places(), [Place { path: "/mnt".into(), directory: true }]);
     }
 
     #[test]
     fn an_option_no_section_has_takes_effect_when_given_but_not_as_default() {
         let options = [given("rate_iops", "100", true), given("sync", "1", true)];
-        let job = Template::builtin().expand(&[file("/a")], &options);
+        let job = Template::builtin().expand(&[file("/a")], &options, "T");
         assert_eq!(job.sections[0].get("rate_iops"), Some("100"), "pbench left it without effect");
         assert_eq!(job.sections[0].get("sync"), Some("1"));
 
         let own = Template::parse("[j]\nrw=read\nsize=1M\n").expect("a good job file");
-        let job = own.expand(&[file("/a")], &[given("runtime", "180", false)]);
+        let job = own.expand(&[file("/a")], &[given("runtime", "180", false)], "T");
         assert_eq!(job.seconds(), None, "a default adds no runtime to a job that ends by size");
     }
 
@@ -465,7 +488,7 @@ mod unit {
         let text = "# mine\n[global]\n bs = $@\nwrite_iops_log=elsewhere\n; no\n[TheJob]\ndirectory = $target\nreadwrite=$@\nstonewall\nruntime=1m\n[two]\nstonewall\nruntime=30\n";
         let template = Template::parse(text).expect("a good job file");
         assert!(template.uses_targets());
-        let job = template.expand(&[file("/mnt")], &[given("bs", "64k", true), given("rw", "write", true)]);
+        let job = template.expand(&[file("/mnt")], &[given("bs", "64k", true), given("rw", "write", true)], "T");
         let text = job.to_string();
         assert!(text.contains("readwrite=write\n") && text.contains("bs=64k\n"), "{text}");
         assert!(text.contains("write_iops_log=fio\n") && text.contains("write_lat_log=fio\n"), "{text}");

@@ -1,27 +1,37 @@
 //! `fio`, driven directly: nothing but fio is needed on the machine under test.
 //!
-//! [`params`] checks what was asked, [`job`] writes job files, [`output`], [`logs`] and [`sample`]
-//! read what comes back, [`fault`] says why nothing useful did, [`target`] looks after the files and
-//! devices worked on, [`run`] is the test itself.
+//! [`run`] is the test; [`params`] checks what was asked, [`job`] writes job files, [`target`] looks
+//! after the files and devices worked on, [`machine`] runs fio on a worker; [`output`], [`logs`] and
+//! [`sample`] read what comes back, and [`fault`] says why nothing useful did.
 
 pub mod fault;
 pub mod job;
 pub mod logs;
+pub mod machine;
 pub mod output;
 pub mod params;
 #[cfg(test)]
 mod recorded;
+pub mod run;
 pub mod sample;
+pub mod target;
 
 pub use params::PARAMS;
+pub use run::build;
 
 /// Name in the registry.
 pub const NAME: &str = "fio";
+/// Other names.
+pub const ALIASES: &[&str] = &[];
+/// One sentence for `--list`.
+pub const SUMMARY: &str = "Disk and file system: operations per second, bandwidth and latency";
 
 /// Returns what is recorded of how an iteration was measured: fio's own options as it read them, as
 /// pbench writes them, and what we add. `max_stddevpct` is a number, everything else text.
 fn benchmark(output: &output::FioOutput, max_stddevpct: f64) -> serde_json::Map<String, serde_json::Value> {
     let mut benchmark = output.parameters();
+    // Names of files in a target directory are made up for each run.
+    benchmark.retain(|key, value| !(key == "filename_format" && value.as_str().is_some_and(|text| text.starts_with(job::OWN_FILES))));
     let mut add = |key: &str, value: serde_json::Value| benchmark.insert(key.to_owned(), value);
     add("benchmark_name", NAME.into());
     add("primary_metric", "iops_sec".into());
