@@ -37,7 +37,7 @@ pub const PARAMS: &[Param] = &[
     param("max-stddev", &[], "", "Repeat an iteration whose primary metric spreads by more percent; without it none is repeated"),
     param("max-failures", &[], "6", "Tries of an iteration under max-stddev"),
     param("histogram-interval-sec", &[], "10", "Seconds between entries of the latency histogram log"),
-    param("log-interval-msec", &["log-interval"], "1000", "Milliseconds between points of the time series"),
+    param("log-interval-msec", &["log-interval"], "1000; 200 when runtime is below 4", "Milliseconds between points of the time series"),
     param("pre-iteration-script", &[], "", "Executable on the machine under test, run before each sample"),
     param("driver", &[], "native", "native: fio alone; nothing else is needed on the machine"),
     param("__ALLOW_DEVICE_WRITE__", &["allow-device-write"], "0", "1: also write to a block device that is in use or holds data"),
@@ -58,6 +58,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("run-dir", "results lie in the directory named by --output"),
     ("install", "install fio on the machine before the run, or with --host-setup-script"),
 ];
+
+/// Below this many seconds a run may end before fio has logged one interval of a second.
+const SHORT_RUNTIME_S: u64 = 4;
+/// Interval of such runs.
+const SHORT_INTERVAL_MSEC: u64 = 200;
 
 /// What stands for the number of CPUs each worker has.
 pub const PER_WORKER_CPUS: &str = "__PER_WORKER_CPUS__";
@@ -192,6 +197,15 @@ impl Reader<'_> {
         add("numjobs", self.number("numjobs", 1, 1)?.to_string(), "numjobs")?;
         add("log_hist_msec", self.number("histogram-interval-sec", 10, 1)?.saturating_mul(1000).to_string(), "histogram-interval-sec")?;
         add("log_avg_msec", self.number("log-interval-msec", 1000, 1)?.to_string(), "log-interval-msec")?;
+        if runtime < SHORT_RUNTIME_S && given_text(self.params, "log-interval-msec")?.is_none() {
+            options.push(Given { key: "log_avg_msec", value: SHORT_INTERVAL_MSEC.to_string(), force: true });
+        }
+        let mut add = |key, value: String, name: &str| -> Result<(), ParamError> {
+            if given_text(self.params, name)?.is_some() {
+                options.push(Given { key, value, force: true });
+            }
+            Ok(())
+        };
         add("direct", self.word("direct", &["0", "1"])?, "direct")?;
         add("sync", self.word("sync", &["0", "1", "none", "sync", "dsync"])?, "sync")?;
         let engine = given_text(self.params, "ioengine")?.unwrap_or_default();
