@@ -74,7 +74,11 @@ struct Section {
 impl Section {
     fn get(&self, key: &str) -> Option<&str> {
         let spellings = spellings(key);
-        let found = self.settings.iter().rev().find(|setting| spellings.contains(&setting.key.as_str()))?;
+        let found = self
+            .settings
+            .iter()
+            .rev()
+            .find(|setting| spellings.contains(&setting.key.as_str()))?;
         Some(found.value.as_deref().unwrap_or("1"))
     }
 
@@ -94,6 +98,15 @@ impl Section {
     fn is_global(&self) -> bool {
         self.name == "global"
     }
+}
+
+/// Replaces the value of a key in every section that has it; says whether one had.
+fn replace_everywhere(sections: &mut [Section], key: &str, value: &str) -> bool {
+    let mut found = false;
+    for section in sections {
+        found |= section.replace(key, value);
+    }
+    found
 }
 
 /// Why a text is no job file.
@@ -151,7 +164,9 @@ impl Template {
     /// Returns the built-in one.
     pub fn builtin() -> Self {
         // Parsed like any other; that it parses is tested below.
-        Self::parse(TEMPLATE).unwrap_or(Self { sections: Vec::new() })
+        Self::parse(TEMPLATE).unwrap_or(Self {
+            sections: Vec::new(),
+        })
     }
 
     /// Reads a job file: `[section]`, `key = value`, switches without a value, comments after `#` or `;`.
@@ -172,7 +187,10 @@ impl Template {
                     let (line, found) = at(line);
                     return Err(JobError::OpenSection { line, found });
                 };
-                sections.push(Section { name: name.to_owned(), settings: Vec::new() });
+                sections.push(Section {
+                    name: name.to_owned(),
+                    settings: Vec::new(),
+                });
                 continue;
             }
             let Some(section) = sections.last_mut() else {
@@ -183,7 +201,10 @@ impl Template {
                 Some((key, value)) => (key.trim(), Some(value.trim().to_owned())),
                 None => (line, None),
             };
-            section.settings.push(Setting { key: key.to_owned(), value });
+            section.settings.push(Setting {
+                key: key.to_owned(),
+                value,
+            });
         }
         if sections.iter().all(Section::is_global) {
             return Err(JobError::NoJob);
@@ -194,9 +215,13 @@ impl Template {
     /// Returns whether `$target` stands anywhere; without it the targets have no effect.
     pub fn uses_targets(&self) -> bool {
         let holds = |text: &str| text.contains("$target");
-        self.sections
-            .iter()
-            .any(|section| holds(&section.name) || section.settings.iter().any(|s| s.value.as_deref().is_some_and(holds)))
+        self.sections.iter().any(|section| {
+            holds(&section.name)
+                || section
+                    .settings
+                    .iter()
+                    .any(|s| s.value.as_deref().is_some_and(holds))
+        })
     }
 
     /// Fills the template: one section for each target, `given` options in place of its own.
@@ -217,9 +242,12 @@ impl Template {
         }
         let mut job = JobFile { sections };
         for option in given {
-            let replaced = job.sections.iter_mut().fold(false, |found, section| section.replace(option.key, &option.value) || found);
+            let replaced = replace_everywhere(&mut job.sections, option.key, &option.value);
             if !replaced && option.force {
-                job.global().settings.push(Setting { key: option.key.into(), value: Some(option.value.clone()) });
+                job.global().settings.push(Setting {
+                    key: option.key.into(),
+                    value: Some(option.value.clone()),
+                });
             }
         }
         job.write_logs();
@@ -233,16 +261,32 @@ fn fill(section: &Section, target: &Place) -> Section {
     for Setting { key, value } in &section.settings {
         match value.as_deref() {
             Some("$target") if key == "filename" && target.directory => {
-                settings.push(Setting { key: "directory".into(), value: Some(escape(&target.path)) });
+                settings.push(Setting {
+                    key: "directory".into(),
+                    value: Some(escape(&target.path)),
+                });
             }
             Some(text) => {
-                let path = if key == "filename" || key == "directory" { escape(&target.path) } else { target.path.clone() };
-                settings.push(Setting { key: key.clone(), value: Some(text.replace("$target", &path)) });
+                let path = if key == "filename" || key == "directory" {
+                    escape(&target.path)
+                } else {
+                    target.path.clone()
+                };
+                settings.push(Setting {
+                    key: key.clone(),
+                    value: Some(text.replace("$target", &path)),
+                });
             }
-            None => settings.push(Setting { key: key.clone(), value: None }),
+            None => settings.push(Setting {
+                key: key.clone(),
+                value: None,
+            }),
         }
     }
-    Section { name: section.name.replace("$target", &target.path), settings }
+    Section {
+        name: section.name.replace("$target", &target.path),
+        settings,
+    }
 }
 
 /// With this the name of every file starts that fio makes in a directory.
@@ -261,28 +305,53 @@ pub struct JobFile {
 
 impl JobFile {
     fn global(&mut self) -> &mut Section {
-        let place = self.sections.iter().position(Section::is_global).unwrap_or_else(|| {
-            self.sections.insert(0, Section { name: "global".into(), settings: Vec::new() });
-            0
-        });
+        let place = self
+            .sections
+            .iter()
+            .position(Section::is_global)
+            .unwrap_or_else(|| {
+                self.sections.insert(
+                    0,
+                    Section {
+                        name: "global".into(),
+                        settings: Vec::new(),
+                    },
+                );
+                0
+            });
         &mut self.sections[place]
     }
 
     /// Makes sure that the logs exist which figures are read from, under names we know.
     fn write_logs(&mut self) {
         for key in ["write_bw_log", "write_iops_log", "write_lat_log"] {
-            let replaced = self.sections.iter_mut().fold(false, |found, section| section.replace(key, "fio") || found);
+            let replaced = replace_everywhere(&mut self.sections, key, "fio");
             if !replaced {
-                self.global().settings.push(Setting { key: key.into(), value: Some("fio".into()) });
+                self.global().settings.push(Setting {
+                    key: key.into(),
+                    value: Some("fio".into()),
+                });
             }
         }
-        for (key, value) in [("log_avg_msec", "1000"), ("log_unix_epoch", "1"), ("per_job_logs", "1")] {
-            let replaced = key != "log_avg_msec"
-                && self.sections.iter_mut().fold(false, |found, section| section.replace(key, value) || found);
+        for (key, value) in [
+            ("log_avg_msec", "1000"),
+            ("log_unix_epoch", "1"),
+            ("per_job_logs", "1"),
+        ] {
+            let replaced =
+                key != "log_avg_msec" && replace_everywhere(&mut self.sections, key, value);
             // 1 is fio's own default for per_job_logs.
-            let present = replaced || key == "per_job_logs" || self.sections.iter().any(|section| section.get(key).is_some());
+            let present = replaced
+                || key == "per_job_logs"
+                || self
+                    .sections
+                    .iter()
+                    .any(|section| section.get(key).is_some());
             if !present {
-                self.global().settings.push(Setting { key: key.into(), value: Some(value.into()) });
+                self.global().settings.push(Setting {
+                    key: key.into(),
+                    value: Some(value.into()),
+                });
             }
         }
     }
@@ -293,13 +362,25 @@ impl JobFile {
 
     /// Returns the value a section works with: its own, else the global one.
     fn value<'a>(&'a self, section: &'a Section, key: &str) -> Option<&'a str> {
-        let global = self.sections.iter().filter(|section| section.is_global());
-        section.get(key).or_else(|| global.filter_map(|section| section.get(key)).last())
+        let mut global = self
+            .sections
+            .iter()
+            .rev()
+            .filter(|section| section.is_global());
+        section
+            .get(key)
+            .or_else(|| global.find_map(|section| section.get(key)))
     }
 
     /// Returns how many processes fio starts: the sum of `numjobs`.
     pub fn processes(&self) -> u64 {
-        self.jobs().map(|section| self.value(section, "numjobs").and_then(|text| text.parse().ok()).unwrap_or(1)).sum()
+        self.jobs()
+            .map(|section| {
+                self.value(section, "numjobs")
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(1)
+            })
+            .sum()
     }
 
     /// Returns the seconds of one pass over all jobs, ramp included; `None` when a job has no
@@ -309,8 +390,14 @@ impl JobFile {
         let mut stage = 0;
         for section in self.jobs() {
             let runtime = seconds(self.value(section, "runtime")?)?;
-            let ramp = self.value(section, "ramp_time").and_then(seconds).unwrap_or(0);
-            let delay = self.value(section, "startdelay").and_then(seconds).unwrap_or(0);
+            let ramp = self
+                .value(section, "ramp_time")
+                .and_then(seconds)
+                .unwrap_or(0);
+            let delay = self
+                .value(section, "startdelay")
+                .and_then(seconds)
+                .unwrap_or(0);
             if section.get("stonewall").is_some() || section.get("wait_for_previous").is_some() {
                 total += stage;
                 stage = 0;
@@ -322,7 +409,12 @@ impl JobFile {
 
     /// Returns whether any job writes or trims.
     pub fn writes(&self) -> bool {
-        self.jobs().any(|section| !matches!(self.value(section, "rw").unwrap_or("read"), "read" | "randread"))
+        self.jobs().any(|section| {
+            !matches!(
+                self.value(section, "rw").unwrap_or("read"),
+                "read" | "randread"
+            )
+        })
     }
 
     /// Gives files that fio makes in a directory names of ours, one series for each section.
@@ -331,10 +423,15 @@ impl JobFile {
             let section = &self.sections[index];
             let makes = !section.is_global()
                 && self.value(section, "directory").is_some()
-                && ["filename", "filename_format"].iter().all(|key| self.value(section, key).is_none());
+                && ["filename", "filename_format"]
+                    .iter()
+                    .all(|key| self.value(section, key).is_none());
             if makes {
                 let format = format!("{OWN_FILES}{token}-{index}.$jobnum.$filenum");
-                self.sections[index].settings.push(Setting { key: "filename_format".into(), value: Some(format) });
+                self.sections[index].settings.push(Setting {
+                    key: "filename_format".into(),
+                    value: Some(format),
+                });
             }
         }
     }
@@ -344,15 +441,26 @@ impl JobFile {
     pub fn places(&self) -> Vec<Place> {
         let mut places: Vec<Place> = Vec::new();
         for section in self.jobs() {
-            let list = |key| self.value(section, key).map(split_paths).unwrap_or_default();
+            let list = |key| {
+                self.value(section, key)
+                    .map(split_paths)
+                    .unwrap_or_default()
+            };
             let (files, directories) = (list("filename"), list("directory"));
             let place = |path: String, directory| Place { path, directory };
             let found: Vec<Place> = if files.is_empty() {
-                directories.into_iter().map(|path| place(path, true)).collect()
+                directories
+                    .into_iter()
+                    .map(|path| place(path, true))
+                    .collect()
             } else {
                 let below = |file: &String| match directories.first() {
                     // fio looks for every file below the directory, absolute ones too.
-                    Some(directory) => format!("{}/{}", directory.trim_end_matches('/'), file.trim_start_matches('/')),
+                    Some(directory) => format!(
+                        "{}/{}",
+                        directory.trim_end_matches('/'),
+                        file.trim_start_matches('/')
+                    ),
                     None => file.clone(),
                 };
                 files.iter().map(|file| place(below(file), false)).collect()
@@ -377,7 +485,10 @@ fn split_paths(text: &str) -> Vec<String> {
             ':' if !escaped => paths.push(String::new()),
             c => {
                 if escaped && c != ':' {
-                    paths.last_mut().into_iter().for_each(|path| path.push('\\'));
+                    paths
+                        .last_mut()
+                        .into_iter()
+                        .for_each(|path| path.push('\\'));
                 }
                 paths.last_mut().into_iter().for_each(|path| path.push(c));
                 escaped = false;
@@ -425,11 +536,18 @@ mod unit {
     use super::*;
 
     fn file(path: &str) -> Place {
-        Place { path: path.into(), directory: false }
+        Place {
+            path: path.into(),
+            directory: false,
+        }
     }
 
     fn given(key: &'static str, value: &str, force: bool) -> Given {
-        Given { key, value: value.into(), force }
+        Given {
+            key,
+            value: value.into(),
+            force,
+        }
     }
 
     fn pbench_line() -> Vec<Given> {
@@ -446,41 +564,77 @@ mod unit {
     #[test]
     fn the_job_file_of_a_recorded_pbench_run_comes_out() {
         // tests/fixtures/fio/12-pbench-template-randrw-logs/job.fio
-        let recorded = include_str!("../../../tests/fixtures/fio/12-pbench-template-randrw-logs/job.fio");
-        let job = Template::builtin().expand(&[file("/var/tmp/fio.target.tmp")], &pbench_line(), "T");
+        let recorded =
+            include_str!("../../../tests/fixtures/fio/12-pbench-template-randrw-logs/job.fio");
+        let job =
+            Template::builtin().expand(&[file("/var/tmp/fio.target.tmp")], &pbench_line(), "T");
         assert_eq!(job.to_string(), recorded);
     }
 
     #[test]
     fn each_target_gets_a_section_and_the_global_one_stays_single() {
-        let job = Template::builtin().expand(&[file("/a"), file("/dev/disk/by-path/pci-0:1")], &pbench_line(), "T");
-        let names: Vec<&str> = job.sections.iter().map(|section| section.name.as_str()).collect();
+        let job = Template::builtin().expand(
+            &[file("/a"), file("/dev/disk/by-path/pci-0:1")],
+            &pbench_line(),
+            "T",
+        );
+        let names: Vec<&str> = job
+            .sections
+            .iter()
+            .map(|section| section.name.as_str())
+            .collect();
         assert_eq!(names, ["global", "job-/a", "job-/dev/disk/by-path/pci-0:1"]);
-        assert_eq!(job.sections[2].get("filename"), Some("/dev/disk/by-path/pci-0\\:1"));
-        assert_eq!(job.places(), [file("/a"), file("/dev/disk/by-path/pci-0:1")]);
+        assert_eq!(
+            job.sections[2].get("filename"),
+            Some("/dev/disk/by-path/pci-0\\:1")
+        );
+        assert_eq!(
+            job.places(),
+            [file("/a"), file("/dev/disk/by-path/pci-0:1")]
+        );
         assert_eq!(job.processes(), 4);
     }
 
     #[test]
     fn a_directory_is_worked_in_under_names_of_ours() {
-        let place = Place { path: "/mnt".into(), directory: true };
+        let place = Place {
+            path: "/mnt".into(),
+            directory: true,
+        };
         let job = Template::builtin().expand(&[place], &pbench_line(), "T");
         assert_eq!(job.sections[1].get("directory"), Some("/mnt"));
-        assert_eq!(job.sections[1].get("filename_format"), Some("runperf-fio-T-1.$jobnum.$filenum"));
+        assert_eq!(
+            job.sections[1].get("filename_format"),
+            Some("runperf-fio-T-1.$jobnum.$filenum")
+        );
         assert_eq!(job.sections[1].get("filename"), None);
-        assert_eq!(job.places(), [Place { path: "/mnt".into(), directory: true }]);
+        assert_eq!(
+            job.places(),
+            [Place {
+                path: "/mnt".into(),
+                directory: true
+            }]
+        );
     }
 
     #[test]
     fn an_option_no_section_has_takes_effect_when_given_but_not_as_default() {
         let options = [given("rate_iops", "100", true), given("sync", "1", true)];
         let job = Template::builtin().expand(&[file("/a")], &options, "T");
-        assert_eq!(job.sections[0].get("rate_iops"), Some("100"), "pbench left it without effect");
+        assert_eq!(
+            job.sections[0].get("rate_iops"),
+            Some("100"),
+            "pbench left it without effect"
+        );
         assert_eq!(job.sections[0].get("sync"), Some("1"));
 
         let own = Template::parse("[j]\nrw=read\nsize=1M\n").expect("a good job file");
         let job = own.expand(&[file("/a")], &[given("runtime", "180", false)], "T");
-        assert_eq!(job.seconds(), None, "a default adds no runtime to a job that ends by size");
+        assert_eq!(
+            job.seconds(),
+            None,
+            "a default adds no runtime to a job that ends by size"
+        );
     }
 
     #[test]
@@ -488,11 +642,24 @@ mod unit {
         let text = "# mine\n[global]\n bs = $@\nwrite_iops_log=elsewhere\n; no\n[TheJob]\ndirectory = $target\nreadwrite=$@\nstonewall\nruntime=1m\n[two]\nstonewall\nruntime=30\n";
         let template = Template::parse(text).expect("a good job file");
         assert!(template.uses_targets());
-        let job = template.expand(&[file("/mnt")], &[given("bs", "64k", true), given("rw", "write", true)], "T");
+        let job = template.expand(
+            &[file("/mnt")],
+            &[given("bs", "64k", true), given("rw", "write", true)],
+            "T",
+        );
         let text = job.to_string();
-        assert!(text.contains("readwrite=write\n") && text.contains("bs=64k\n"), "{text}");
-        assert!(text.contains("write_iops_log=fio\n") && text.contains("write_lat_log=fio\n"), "{text}");
-        assert!(text.contains("log_unix_epoch=1\n") && text.contains("stonewall\n"), "{text}");
+        assert!(
+            text.contains("readwrite=write\n") && text.contains("bs=64k\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("write_iops_log=fio\n") && text.contains("write_lat_log=fio\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("log_unix_epoch=1\n") && text.contains("stonewall\n"),
+            "{text}"
+        );
         assert_eq!(job.seconds(), Some(90));
         assert!(job.writes());
     }
@@ -502,7 +669,10 @@ mod unit {
         for (text, message) in [
             ("rw=read\n", "line 1: expected a section"),
             ("\n[global\n", "line 2: expected `]`"),
-            ("[global]\nrw=read\n", "at least one section besides [global]"),
+            (
+                "[global]\nrw=read\n",
+                "at least one section besides [global]",
+            ),
             ("", "at least one section"),
         ] {
             let error = Template::parse(text).expect_err(text).to_string();

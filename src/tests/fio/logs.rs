@@ -26,7 +26,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind figures are read from.
-    pub const ALL: [Kind; 5] = [Kind::Iops, Kind::Bandwidth, Kind::Lat, Kind::Clat, Kind::Slat];
+    pub const ALL: [Kind; 5] = [
+        Kind::Iops,
+        Kind::Bandwidth,
+        Kind::Lat,
+        Kind::Clat,
+        Kind::Slat,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -40,15 +46,29 @@ impl Kind {
 
     /// Returns class, metric, unit, good direction and description of the entries.
     fn entry(self) -> (Class, &'static str, &'static str, Better, &'static str) {
-        let latency = |metric, description| (Class::Latency, metric, "ns", Better::Lower, description);
+        let latency =
+            |metric, description| (Class::Latency, metric, "ns", Better::Lower, description);
         match self {
             Kind::Iops => {
-                let description = "Number of I/O operations sent by client for a period of 1 second";
-                (Class::Throughput, "iops_sec", "IOPS", Better::Higher, description)
+                let description =
+                    "Number of I/O operations sent by client for a period of 1 second";
+                (
+                    Class::Throughput,
+                    "iops_sec",
+                    "IOPS",
+                    Better::Higher,
+                    description,
+                )
             }
             Kind::Bandwidth => {
                 let description = "Amount of data moved by client for a period of 1 second";
-                (Class::Throughput, "bw", "KiB/s", Better::Higher, description)
+                (
+                    Class::Throughput,
+                    "bw",
+                    "KiB/s",
+                    Better::Higher,
+                    description,
+                )
             }
             Kind::Lat => latency("lat", "Average total latency per I/O operation"),
             Kind::Clat => latency("clat", "Average completion latency per I/O operation"),
@@ -78,7 +98,11 @@ impl LogName {
             "" => None,
             rest => Some(rest.strip_prefix('.')?.to_owned()),
         };
-        Some(Self { kind, job: job.parse().ok()?, client })
+        Some(Self {
+            kind,
+            job: job.parse().ok()?,
+            client,
+        })
     }
 }
 
@@ -92,10 +116,20 @@ pub fn series(text: &str, kind: Kind) -> Vec<Point> {
     for line in text.lines() {
         let mut fields = line.split(',').map(str::trim);
         let mut next = || fields.next();
-        let (Some(time), Some(value), Some(direction)) = (next(), next(), next()) else { continue };
-        let (Ok(time), Ok(value), Ok(direction)) = (time.parse(), value.parse::<f64>(), direction.parse()) else { continue };
+        let (Some(time), Some(value), Some(direction)) = (next(), next(), next()) else {
+            continue;
+        };
+        let (Ok(time), Ok(value), Ok(direction)) =
+            (time.parse(), value.parse::<f64>(), direction.parse())
+        else {
+            continue;
+        };
         if value.is_finite() {
-            let (sum, count) = times.entry(time).or_default().entry(direction).or_insert((0.0, 0.0));
+            let (sum, count) = times
+                .entry(time)
+                .or_default()
+                .entry(direction)
+                .or_insert((0.0, 0.0));
             *sum += value;
             *count += 1.0;
         }
@@ -108,7 +142,10 @@ pub fn series(text: &str, kind: Kind) -> Vec<Point> {
                 Kind::Iops | Kind::Bandwidth => 1.0,
                 Kind::Lat | Kind::Clat | Kind::Slat => directions.len() as f64,
             };
-            Point { date, value: total / parts }
+            Point {
+                date,
+                value: total / parts,
+            }
         })
         .collect()
 }
@@ -138,7 +175,12 @@ mod unit {
     #[test]
     fn rates_add_up_over_directions_and_latencies_do_not() {
         let text = "1000, 10, 0, 0, 0\n1000, 30, 1, 0, 0\n2000, 5, 1, 0, 0\n";
-        let values = |kind| series(text, kind).iter().map(|point| point.value).collect::<Vec<_>>();
+        let values = |kind| {
+            series(text, kind)
+                .iter()
+                .map(|point| point.value)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(values(Kind::Iops), [40.0, 5.0]);
         assert_eq!(values(Kind::Lat), [20.0, 5.0]);
     }
@@ -146,16 +188,37 @@ mod unit {
     #[test]
     fn an_interval_written_twice_is_averaged_and_a_torn_line_is_none() {
         let text = "1000, 10, 0, 0, 0\n1000, 20, 0, 0, 0\nfio: noise\n2000, 7";
-        assert_eq!(series(text, Kind::Clat), [Point { date: 1000, value: 15.0 }]);
+        assert_eq!(
+            series(text, Kind::Clat),
+            [Point {
+                date: 1000,
+                value: 15.0
+            }]
+        );
         assert_eq!(entry(Kind::Clat, "a", 1, "not a line\n"), None);
     }
 
     #[test]
     fn logs_are_known_by_name() {
-        let name = |kind, job, client: Option<&str>| Some(LogName { kind, job, client: client.map(str::to_owned) });
+        let name = |kind, job, client: Option<&str>| {
+            Some(LogName {
+                kind,
+                job,
+                client: client.map(str::to_owned),
+            })
+        };
         assert_eq!(LogName::parse("fio_iops.1.log"), name(Kind::Iops, 1, None));
-        assert_eq!(LogName::parse("fio_bw.12.log.192.0.2.7"), name(Kind::Bandwidth, 12, Some("192.0.2.7")));
-        for other in ["fio_clat_hist.1.log", "fio_iops.log", "iops.1.log", "fio_iops.1.log~", "job.fio"] {
+        assert_eq!(
+            LogName::parse("fio_bw.12.log.192.0.2.7"),
+            name(Kind::Bandwidth, 12, Some("192.0.2.7"))
+        );
+        for other in [
+            "fio_clat_hist.1.log",
+            "fio_iops.log",
+            "iops.1.log",
+            "fio_iops.1.log~",
+            "job.fio",
+        ] {
             assert_eq!(LogName::parse(other), None, "{other}");
         }
     }

@@ -54,19 +54,37 @@ impl Machine {
         let shell = Arc::clone(&worker.shell);
         let limits = limits.clone().within(SHORT);
         let version = match shell.run(&CommandLine::new("fio").arg("--version"), &limits) {
-            Ok(output) if output.exit == Exit::Code(127) => return Err(not_installed(shell.as_ref(), &limits).into()),
+            Ok(output) if output.exit == Exit::Code(127) => {
+                return Err(not_installed(shell.as_ref(), &limits).into());
+            }
             Ok(output) => output.text(),
-            Err(ShellError::NotFound { .. }) => return Err(not_installed(shell.as_ref(), &limits).into()),
+            Err(ShellError::NotFound { .. }) => {
+                return Err(not_installed(shell.as_ref(), &limits).into());
+            }
             Err(error) => return Err(error.into()),
         };
         check_version(&version, shell.target())?;
-        let made = shell.text(&CommandLine::new("mktemp").arg("-d").arg("-t").arg("runperf-fio.XXXXXXXXXX"), &limits)?;
-        Ok(Self { client, shell, folder: PathBuf::from(made.trim_end_matches('\n')), made: Made::default() })
+        let made = shell.text(
+            &CommandLine::new("mktemp")
+                .arg("-d")
+                .arg("-t")
+                .arg("runperf-fio.XXXXXXXXXX"),
+            &limits,
+        )?;
+        Ok(Self {
+            client,
+            shell,
+            folder: PathBuf::from(made.trim_end_matches('\n')),
+            made: Made::default(),
+        })
     }
 
     /// Returns what stands in the names of files made on this machine; nobody can guess it.
     pub fn token(&self) -> &str {
-        self.folder.extension().and_then(|token| token.to_str()).unwrap_or("0")
+        self.folder
+            .extension()
+            .and_then(|token| token.to_str())
+            .unwrap_or("0")
     }
 
     /// Returns the machine's shell.
@@ -79,13 +97,23 @@ impl Machine {
     /// # Errors
     /// `pre-iteration-script` when it is not.
     pub fn check_script(&self, script: &str, limits: &Limits) -> Result<(), TestError> {
-        let test = CommandLine::script("[ -f \"$1\" ] && [ -x \"$1\" ]").arg("test").arg(script);
+        let test = CommandLine::script("[ -f \"$1\" ] && [ -x \"$1\" ]")
+            .arg("test")
+            .arg(script);
         let output = self.shell.run(&test, &limits.clone().within(SHORT))?;
         if output.exit.success() {
             return Ok(());
         }
-        let message = format!("pre-iteration-script `{script}` is no executable file on {}", self.shell.target());
-        Err(Fault::new("pre-iteration-script", message, "copy it there and make it executable").into())
+        let message = format!(
+            "pre-iteration-script `{script}` is no executable file on {}",
+            self.shell.target()
+        );
+        Err(Fault::new(
+            "pre-iteration-script",
+            message,
+            "copy it there and make it executable",
+        )
+        .into())
     }
 
     /// Runs it.
@@ -99,16 +127,34 @@ impl Machine {
         if output.exit.success() {
             return Ok(());
         }
-        let message = format!("pre-iteration-script `{script}` ended with {} on {}: {}", output.exit, self.shell.target(), output.tail());
-        Err(Fault::new("pre-iteration-script", message, "correct the script, or leave it out").into())
+        let message = format!(
+            "pre-iteration-script `{script}` ended with {} on {}: {}",
+            output.exit,
+            self.shell.target(),
+            output.tail()
+        );
+        Err(Fault::new(
+            "pre-iteration-script",
+            message,
+            "correct the script, or leave it out",
+        )
+        .into())
     }
 
     /// Runs fio once. What it was given and wrote goes to `raw` on the controller, also when it fails.
     ///
     /// # Errors
     /// A fault of fio, a limit, or a file that cannot be written.
-    pub fn sample(&self, job: &JobFile, raw: &Path, times: Times, limits: &Limits) -> Result<(FioOutput, Vec<Log>), TestError> {
-        let command = CommandLine::new("fio").arg("--output-format=json+").arg("fio.job");
+    pub fn sample(
+        &self,
+        job: &JobFile,
+        raw: &Path,
+        times: Times,
+        limits: &Limits,
+    ) -> Result<(FioOutput, Vec<Log>), TestError> {
+        let command = CommandLine::new("fio")
+            .arg("--output-format=json+")
+            .arg("fio.job");
         let text = job.to_string();
         keep(&raw.join("fio.job"), text.as_bytes())?;
         keep(&raw.join("fio.cmd"), format!("{command}\n").as_bytes())?;
@@ -116,19 +162,34 @@ impl Machine {
         let short = limits.clone().within(SHORT);
         let work = self.folder.join("sample");
         let shown = work.to_string_lossy().into_owned();
-        self.shell.text(&CommandLine::new("mkdir").arg(shown.as_str()), &short)?;
-        self.shell.upload(&mut text.as_bytes(), &work.join("fio.job"), 0o600, &short)?;
-        let limits = limits.clone().within(times.deadline).stalled_after(times.quiet);
-        let output = self.shell.run(&command.current_dir(&work), &limits).map_err(|error| match error {
-            ShellError::NotFound { .. } => not_installed(self.shell.as_ref(), &limits).into(),
-            other => TestError::from(other),
-        })?;
+        self.shell
+            .text(&CommandLine::new("mkdir").arg(shown.as_str()), &short)?;
+        self.shell
+            .upload(&mut text.as_bytes(), &work.join("fio.job"), 0o600, &short)?;
+        let limits = limits
+            .clone()
+            .within(times.deadline)
+            .stalled_after(times.quiet);
+        let output = self
+            .shell
+            .run(&command.current_dir(&work), &limits)
+            .map_err(|error| match error {
+                ShellError::NotFound { .. } => not_installed(self.shell.as_ref(), &limits).into(),
+                other => TestError::from(other),
+            })?;
         keep(&raw.join("fio-result.txt"), &output.stdout)?;
         if !output.stderr.is_empty() {
             keep(&raw.join("fio-stderr.txt"), &output.stderr)?;
         }
         let logs = self.fetch_logs(&work, raw)?;
-        let judged = judge(Ended { exit: output.exit, stdout: &output.stdout, stderr: &output.stderr }, None)?;
+        let judged = judge(
+            Ended {
+                exit: output.exit,
+                stdout: &output.stdout,
+                stderr: &output.stderr,
+            },
+            None,
+        )?;
         Ok((judged, logs))
     }
 
@@ -136,18 +197,31 @@ impl Machine {
     fn fetch_logs(&self, work: &Path, raw: &Path) -> Result<Vec<Log>, TestError> {
         // Not cut short by a cancellation: the sample is done, and this is quick.
         let limits = Limits::new(CancelToken::default()).within(CLEAN_UP);
-        let listed = self.shell.text(&CommandLine::new("ls").current_dir(work), &limits)?;
-        let place = raw.join("clients").join(crate::text::file_name(&self.client));
+        let listed = self
+            .shell
+            .text(&CommandLine::new("ls").current_dir(work), &limits)?;
+        let place = raw
+            .join("clients")
+            .join(crate::text::file_name(&self.client));
         let mut logs = Vec::new();
         for file in listed.lines().filter(|file| file.ends_with(".log")) {
             let mut content = Vec::new();
-            self.shell.download(&work.join(file), &mut content, &limits)?;
+            self.shell
+                .download(&work.join(file), &mut content, &limits)?;
             keep(&place.join(crate::text::file_name(file)), &content)?;
             if let Some(name) = LogName::parse(file) {
-                logs.push(Log { name, text: String::from_utf8_lossy(&content).into_owned() });
+                logs.push(Log {
+                    name,
+                    text: String::from_utf8_lossy(&content).into_owned(),
+                });
             }
         }
-        self.shell.text(&CommandLine::new("rm").args(["-rf", "--"]).arg(work.to_string_lossy()), &limits)?;
+        self.shell.text(
+            &CommandLine::new("rm")
+                .args(["-rf", "--"])
+                .arg(work.to_string_lossy()),
+            &limits,
+        )?;
         Ok(logs)
     }
 
@@ -179,20 +253,33 @@ fn keep(path: &Path, content: &[u8]) -> Result<(), StoreError> {
         std::fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
     }
     let mut file = std::fs::File::create(path).map_err(StoreError::io("create", path))?;
-    file.write_all(content).map_err(StoreError::io("write", path))
+    file.write_all(content)
+        .map_err(StoreError::io("write", path))
 }
 
 fn not_installed(shell: &dyn Shell, limits: &Limits) -> Fault {
-    let release = shell.read_file(Path::new("/etc/os-release"), limits).ok().flatten().unwrap_or_default();
+    let release = shell
+        .read_file(Path::new("/etc/os-release"), limits)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let message = format!("fio is not installed on {}", shell.target());
-    Fault::new("not-installed", message, install_hint(&String::from_utf8_lossy(&release)))
+    Fault::new(
+        "not-installed",
+        message,
+        install_hint(&String::from_utf8_lossy(&release)),
+    )
 }
 
 /// Returns how to install fio on a system with this `os-release`.
 fn install_hint(release: &str) -> &'static str {
     let like = |names: &[&str]| {
-        let lines = release.lines().filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
-        lines.flat_map(|line| line.split(['=', '"', ' ', '\''])).any(|word| names.contains(&word))
+        let lines = release
+            .lines()
+            .filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
+        lines
+            .flat_map(|line| line.split(['=', '"', ' ', '\'']))
+            .any(|word| names.contains(&word))
     };
     if like(&["debian", "ubuntu"]) {
         "apt-get install fio"
@@ -207,15 +294,29 @@ fn install_hint(release: &str) -> &'static str {
 
 /// Accepts `fio-3.33`, `fio-3.35-20-g1b4b`.
 fn check_version(text: &str, target: &crate::shell::Target) -> Result<(), Fault> {
-    let line = text.lines().find(|line| line.starts_with("fio-")).unwrap_or_default();
-    let mut numbers = line.trim_start_matches("fio-").split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().ok());
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("fio-"))
+        .unwrap_or_default();
+    let mut numbers = line
+        .trim_start_matches("fio-")
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse::<u32>().ok());
     let (Some(Some(major)), Some(Some(minor))) = (numbers.next(), numbers.next()) else {
         let found = crate::text::one_line(text.trim());
-        let message = format!("`fio --version` on {target} printed `{found}`, expected fio-3.21 or newer");
-        return Err(Fault::new("not-installed", message, "check which program `fio` is there"));
+        let message =
+            format!("`fio --version` on {target} printed `{found}`, expected fio-3.21 or newer");
+        return Err(Fault::new(
+            "not-installed",
+            message,
+            "check which program `fio` is there",
+        ));
     };
     if (major, minor) < OLDEST {
-        let message = format!("fio {major}.{minor} on {target} is too old, expected {}.{} or newer", OLDEST.0, OLDEST.1);
+        let message = format!(
+            "fio {major}.{minor} on {target} is too old, expected {}.{} or newer",
+            OLDEST.0, OLDEST.1
+        );
         return Err(Fault::new("too-old", message, "install a newer fio"));
     }
     Ok(())
@@ -229,7 +330,13 @@ mod unit {
 
     fn worker(shell: ScriptedShell) -> Worker {
         let shell: Arc<dyn Shell> = Arc::new(shell);
-        Worker { name: "foo".into(), address: "192.0.2.17".into(), role: None, host: "foo".into(), shell }
+        Worker {
+            name: "foo".into(),
+            address: "192.0.2.17".into(),
+            role: None,
+            host: "foo".into(),
+            shell,
+        }
     }
 
     fn limits() -> Limits {
@@ -240,32 +347,60 @@ mod unit {
     fn a_machine_without_fio_says_how_to_install_it() {
         for (release, command) in [
             ("ID=debian\n", "apt-get install fio"),
-            ("NAME=\"Rocky Linux\"\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", "dnf install fio"),
+            (
+                "NAME=\"Rocky Linux\"\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
+                "dnf install fio",
+            ),
             ("ID=ubuntu\nID_LIKE=debian\n", "apt-get install fio"),
         ] {
             let shell = ScriptedShell::new("foo").file("/etc/os-release", release);
-            let error = Machine::prepare(&worker(shell), "a".into(), &limits()).expect_err("no fio");
+            let error =
+                Machine::prepare(&worker(shell), "a".into(), &limits()).expect_err("no fio");
             assert_eq!(error.hint(), Some(command));
-            assert!(matches!(error, TestError::Failed { class, message, .. } if class == "not-installed" && message.contains("foo")));
+            assert!(
+                matches!(error, TestError::Failed { class, message, .. } if class == "not-installed" && message.contains("foo"))
+            );
         }
     }
 
     #[test]
     fn an_old_fio_is_refused_and_odd_versions_are_read() {
         let target = Target("foo".into());
-        for good in ["fio-3.21\n", "fio-3.33\n", "fio-3.35-20-g1b4b\n", "fio-4.0\n"] {
+        for good in [
+            "fio-3.21\n",
+            "fio-3.33\n",
+            "fio-3.35-20-g1b4b\n",
+            "fio-4.0\n",
+        ] {
             assert_eq!(check_version(good, &target), Ok(()), "{good}");
         }
         let fault = check_version("fio-3.7\n", &target).expect_err("too old");
-        assert_eq!((fault.class.as_str(), fault.message.as_str()), ("too-old", "fio 3.7 on foo is too old, expected 3.21 or newer"));
-        assert_eq!(check_version("fiorello 2\n", &target).expect_err("another").class, "not-installed");
+        assert_eq!(
+            (fault.class.as_str(), fault.message.as_str()),
+            (
+                "too-old",
+                "fio 3.7 on foo is too old, expected 3.21 or newer"
+            )
+        );
+        assert_eq!(
+            check_version("fiorello 2\n", &target)
+                .expect_err("another")
+                .class,
+            "not-installed"
+        );
     }
 
     #[test]
     fn the_private_folder_names_the_files_of_a_run() {
-        let shell = ScriptedShell::new("foo").answer("fio --version", "fio-3.33\n").answer("mktemp *", "/tmp/runperf-fio.Ab12\n");
-        let machine = Machine::prepare(&worker(shell.clone()), "a".into(), &limits()).expect("prepared");
+        let shell = ScriptedShell::new("foo")
+            .answer("fio --version", "fio-3.33\n")
+            .answer("mktemp *", "/tmp/runperf-fio.Ab12\n");
+        let machine =
+            Machine::prepare(&worker(shell.clone()), "a".into(), &limits()).expect("prepared");
         assert_eq!(machine.token(), "Ab12");
-        assert_eq!(shell.commands(), ["fio --version", "mktemp -d -t runperf-fio.XXXXXXXXXX"]);
+        assert_eq!(
+            shell.commands(),
+            ["fio --version", "mktemp -d -t runperf-fio.XXXXXXXXXX"]
+        );
     }
 }

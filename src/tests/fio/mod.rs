@@ -28,21 +28,35 @@ pub const SUMMARY: &str = "Disk and file system: operations per second, bandwidt
 
 /// Returns what is recorded of how an iteration was measured: fio's own options as it read them, as
 /// pbench writes them, and what we add. `max_stddevpct` is a number, everything else text.
-fn benchmark(output: &output::FioOutput, max_stddevpct: f64) -> serde_json::Map<String, serde_json::Value> {
+fn benchmark(
+    output: &output::FioOutput,
+    max_stddevpct: f64,
+) -> serde_json::Map<String, serde_json::Value> {
     let mut benchmark = output.parameters();
     // Names of files in a target directory are made up for each run.
-    benchmark.retain(|key, value| !(key == "filename_format" && value.as_str().is_some_and(|text| text.starts_with(job::OWN_FILES))));
+    benchmark.retain(|key, value| {
+        !(key == "filename_format"
+            && value
+                .as_str()
+                .is_some_and(|text| text.starts_with(job::OWN_FILES)))
+    });
     let mut add = |key: &str, value: serde_json::Value| benchmark.insert(key.to_owned(), value);
     add("benchmark_name", NAME.into());
     add("primary_metric", "iops_sec".into());
     add("driver", "native".into());
-    add("tool_version", output.version.clone().unwrap_or_default().into());
+    add(
+        "tool_version",
+        output.version.clone().unwrap_or_default().into(),
+    );
     add("max_stddevpct", number(max_stddevpct));
     benchmark
 }
 
 /// A whole number where it is one, as pbench writes it.
 fn number(value: f64) -> serde_json::Value {
-    let whole = format!("{value:.0}").parse::<u64>().ok().filter(|whole| (*whole as f64 - value).abs() < f64::EPSILON);
+    let whole = format!("{value:.0}")
+        .parse::<u64>()
+        .ok()
+        .filter(|whole| (*whole as f64 - value).abs() < f64::EPSILON);
     whole.map_or_else(|| value.into(), Into::into)
 }

@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// Percentiles that become metrics: name and percent.
-pub const PERCENTILES: [(&str, f64); 5] =
-    [("clat_p50", 50.0), ("clat_p90", 90.0), ("clat_p95", 95.0), ("clat_p99", 99.0), ("clat_p99_9", 99.9)];
+pub const PERCENTILES: [(&str, f64); 5] = [
+    ("clat_p50", 50.0),
+    ("clat_p90", 90.0),
+    ("clat_p95", 95.0),
+    ("clat_p99", 99.0),
+    ("clat_p99_9", 99.9),
+];
 
 /// Name of the entry that sums up several clients.
 const SUM: &str = "All clients";
@@ -52,40 +57,77 @@ pub struct Job {
 impl Job {
     fn read(value: &Value) -> Self {
         let number = |key| value.get(key).and_then(Value::as_i64).unwrap_or(0);
-        let directions: Vec<&Value> = ["read", "write", "trim"].iter().filter_map(|key| value.get(key)).collect();
-        let operations = |direction: &Value| direction.get("total_ios").and_then(Value::as_u64).unwrap_or(0);
+        let directions: Vec<&Value> = ["read", "write", "trim"]
+            .iter()
+            .filter_map(|key| value.get(key))
+            .collect();
+        let operations = |direction: &Value| {
+            direction
+                .get("total_ios")
+                .and_then(Value::as_u64)
+                .unwrap_or(0)
+        };
         let mut histogram = Histogram::default();
-        for bins in directions.iter().filter_map(|direction| direction.pointer("/clat_ns/bins")?.as_object()) {
+        for bins in directions
+            .iter()
+            .filter_map(|direction| direction.pointer("/clat_ns/bins")?.as_object())
+        {
             for (ns, count) in bins {
                 if let (Ok(ns), Some(count)) = (ns.parse(), count.as_u64()) {
                     histogram.add(ns, count);
                 }
             }
         }
-        let mut at_work = directions.iter().filter(|direction| operations(direction) > 0);
+        let mut at_work = directions
+            .iter()
+            .filter(|direction| operations(direction) > 0);
         let percentiles = match (at_work.next(), at_work.next()) {
-            (Some(only), None) => only.pointer("/clat_ns/percentile").and_then(Value::as_object),
+            (Some(only), None) => only
+                .pointer("/clat_ns/percentile")
+                .and_then(Value::as_object),
             _ => None,
         };
         let host = value.get("hostname").and_then(Value::as_str);
         Self {
-            name: value.get("jobname").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            host: host.map(|host| (host.to_owned(), value.get("port").and_then(Value::as_u64).unwrap_or(0))),
+            name: value
+                .get("jobname")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            host: host.map(|host| {
+                (
+                    host.to_owned(),
+                    value.get("port").and_then(Value::as_u64).unwrap_or(0),
+                )
+            }),
             error: number("error"),
             total_errors: value.get("total_err").and_then(Value::as_u64).unwrap_or(0),
             first_error: number("first_error"),
-            options: value.get("job options").and_then(Value::as_object).cloned().unwrap_or_default(),
-            operations: directions.iter().map(|direction| operations(direction)).sum(),
+            options: value
+                .get("job options")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default(),
+            operations: directions
+                .iter()
+                .map(|direction| operations(direction))
+                .sum(),
             histogram,
             percentiles: percentiles
-                .map(|map| map.iter().filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))).collect())
+                .map(|map| {
+                    map.iter()
+                        .filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)))
+                        .collect()
+                })
                 .unwrap_or_default(),
         }
     }
 
     /// Returns a percentile of the completion latency in ns, from the histogram, else as fio computed it.
     pub fn percentile(&self, percent: f64) -> Option<f64> {
-        self.histogram.percentile(percent).or_else(|| self.percentiles.get(&format!("{percent:.6}")).copied())
+        self.histogram
+            .percentile(percent)
+            .or_else(|| self.percentiles.get(&format!("{percent:.6}")).copied())
     }
 }
 
@@ -145,9 +187,15 @@ impl FioOutput {
                 at += 1;
                 continue;
             }
-            let mut documents = serde_json::Deserializer::from_slice(&stdout[at..]).into_iter::<Value>();
+            let mut documents =
+                serde_json::Deserializer::from_slice(&stdout[at..]).into_iter::<Value>();
             match documents.next() {
-                Some(Ok(value)) if value.get("jobs").or_else(|| value.get("client_stats")).is_some_and(Value::is_array) => {
+                Some(Ok(value))
+                    if value
+                        .get("jobs")
+                        .or_else(|| value.get("client_stats"))
+                        .is_some_and(Value::is_array) =>
+                {
                     at += documents.byte_offset();
                     found = Some(value);
                     truncated = false;
@@ -161,7 +209,10 @@ impl FioOutput {
         }
         // A document that follows a complete one and is cut off: the last word of fio is missing.
         match found {
-            Some(value) if !truncated => Ok(Self::from_value(&value, String::from_utf8_lossy(&noise).into_owned())),
+            Some(value) if !truncated => Ok(Self::from_value(
+                &value,
+                String::from_utf8_lossy(&noise).into_owned(),
+            )),
             _ if truncated => Err(NoDocument::Truncated),
             _ => Err(NoDocument::Absent),
         }
@@ -169,12 +220,24 @@ impl FioOutput {
 
     fn from_value(value: &Value, noise: String) -> Self {
         let client_mode = value.get("jobs").is_none();
-        let entries = value.get(if client_mode { "client_stats" } else { "jobs" }).and_then(Value::as_array);
-        let jobs = entries.into_iter().flatten().map(Job::read).filter(|job| !(client_mode && job.name == SUM)).collect();
+        let entries = value
+            .get(if client_mode { "client_stats" } else { "jobs" })
+            .and_then(Value::as_array);
+        let jobs = entries
+            .into_iter()
+            .flatten()
+            .map(Job::read)
+            .filter(|job| !(client_mode && job.name == SUM))
+            .collect();
         let version = value.get("fio version").and_then(Value::as_str);
         Self {
-            version: version.map(|version| version.strip_prefix("fio-").unwrap_or(version).to_owned()),
-            global: value.get("global options").and_then(Value::as_object).cloned().unwrap_or_default(),
+            version: version
+                .map(|version| version.strip_prefix("fio-").unwrap_or(version).to_owned()),
+            global: value
+                .get("global options")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default(),
             jobs,
             client_mode,
             noise,
@@ -183,7 +246,11 @@ impl FioOutput {
 
     /// Returns how many different servers answered.
     pub fn hosts(&self) -> usize {
-        let mut hosts: Vec<_> = self.jobs.iter().filter_map(|job| job.host.as_ref()).collect();
+        let mut hosts: Vec<_> = self
+            .jobs
+            .iter()
+            .filter_map(|job| job.host.as_ref())
+            .collect();
         hosts.sort();
         hosts.dedup();
         hosts.len()
@@ -207,8 +274,12 @@ impl FioOutput {
     pub fn parameters(&self) -> Map<String, Value> {
         let mut lists: BTreeMap<&String, Vec<String>> = BTreeMap::new();
         for (key, value) in &self.global {
-            let log = key.strip_prefix("write_").and_then(|rest| rest.strip_suffix("_log"));
-            let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let log = key
+                .strip_prefix("write_")
+                .and_then(|rest| rest.strip_suffix("_log"));
+            let word = |text: &str| {
+                !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            };
             if !log.is_some_and(word) {
                 lists.insert(key, vec![plain(value)]);
             }
@@ -220,10 +291,15 @@ impl FioOutput {
         keys.sort();
         keys.dedup();
         for key in keys {
-            let values = jobs.iter().map(|job| job.options.get(key).map(plain).unwrap_or_default());
+            let values = jobs
+                .iter()
+                .map(|job| job.options.get(key).map(plain).unwrap_or_default());
             lists.entry(key).or_default().extend(values);
         }
-        lists.into_iter().map(|(key, values)| (key.clone(), Value::String(values.join(",")))).collect()
+        lists
+            .into_iter()
+            .map(|(key, values)| (key.clone(), Value::String(values.join(","))))
+            .collect()
     }
 }
 
@@ -240,20 +316,31 @@ mod unit {
 
     #[test]
     fn text_around_the_document_is_kept_and_braces_in_it_do_not_mislead() {
-        let text = b"fio: error {not json\n{ nor this\n{\"fio version\":\"fio-3.33\",\"jobs\":[]}\nafter";
+        let text =
+            b"fio: error {not json\n{ nor this\n{\"fio version\":\"fio-3.33\",\"jobs\":[]}\nafter";
         let output = FioOutput::read(text).expect("a document");
         assert_eq!(output.version.as_deref(), Some("3.33"));
-        assert!(output.noise.contains("not json") && output.noise.ends_with("after"), "{}", output.noise);
+        assert!(
+            output.noise.contains("not json") && output.noise.ends_with("after"),
+            "{}",
+            output.noise
+        );
     }
 
     #[test]
     fn the_last_of_several_documents_counts_unless_it_is_cut_off() {
         let document = |name: &str| format!("{{\"jobs\":[{{\"jobname\":\"{name}\"}}]}}\n");
         let both = document("a") + &document("b");
-        assert_eq!(FioOutput::read(both.as_bytes()).expect("two")   .jobs[0].name, "b");
+        assert_eq!(
+            FioOutput::read(both.as_bytes()).expect("two").jobs[0].name,
+            "b"
+        );
         let cut = &both[..both.len() - 4];
         assert_eq!(FioOutput::read(cut.as_bytes()), Err(NoDocument::Truncated));
-        assert_eq!(FioOutput::read(b"\xff\xfe nothing"), Err(NoDocument::Absent));
+        assert_eq!(
+            FioOutput::read(b"\xff\xfe nothing"),
+            Err(NoDocument::Absent)
+        );
         assert_eq!(FioOutput::read(b""), Err(NoDocument::Absent));
     }
 
@@ -270,8 +357,18 @@ mod unit {
             histogram.add(ns, count);
         }
         let at = |percent| histogram.percentile(percent).unwrap_or(f64::NAN);
-        for (percent, ns) in [(50.0, 10.0), (50.1, 20.0), (90.0, 20.0), (99.0, 30.0), (99.9, 40.0)] {
-            assert!((at(percent) - ns).abs() < 1e-9, "{percent}: {}", at(percent));
+        for (percent, ns) in [
+            (50.0, 10.0),
+            (50.1, 20.0),
+            (90.0, 20.0),
+            (99.0, 30.0),
+            (99.9, 40.0),
+        ] {
+            assert!(
+                (at(percent) - ns).abs() < 1e-9,
+                "{percent}: {}",
+                at(percent)
+            );
         }
         assert_eq!(Histogram::default().percentile(50.0), None);
     }

@@ -37,7 +37,12 @@ const LAYOUT_MIB_S: u64 = 10;
 pub fn build(name: String, given: &Map<String, Value>) -> Result<Box<dyn Test>, ParamError> {
     let params = check(given)?;
     let settings = Settings::read(&params, 1)?;
-    Ok(Box::new(Fio { name, params, settings, machines: Vec::new() }))
+    Ok(Box::new(Fio {
+        name,
+        params,
+        settings,
+        machines: Vec::new(),
+    }))
 }
 
 #[derive(Debug)]
@@ -65,7 +70,11 @@ struct Point {
 fn points(settings: &Settings) -> Vec<Point> {
     let groups: Vec<(String, Vec<String>)> = match settings.mode {
         JobMode::Concurrent => vec![(String::new(), settings.targets.clone())],
-        JobMode::Serial => settings.targets.iter().map(|target| (format!("-{}", base_name(target)), vec![target.clone()])).collect(),
+        JobMode::Serial => settings
+            .targets
+            .iter()
+            .map(|target| (format!("-{}", base_name(target)), vec![target.clone()]))
+            .collect(),
     };
     let mut points = Vec::new();
     for (suffix, targets) in groups {
@@ -73,7 +82,13 @@ fn points(settings: &Settings) -> Vec<Point> {
             for block_kib in &settings.block_sizes_kib {
                 let number = u32::try_from(points.len() + 1).unwrap_or(u32::MAX);
                 let name = format!("{kind}-{block_kib}KiB{suffix}");
-                points.push(Point { number, name, kind: kind.clone(), block_kib: *block_kib, targets: targets.clone() });
+                points.push(Point {
+                    number,
+                    name,
+                    kind: kind.clone(),
+                    block_kib: *block_kib,
+                    targets: targets.clone(),
+                });
             }
         }
     }
@@ -81,17 +96,38 @@ fn points(settings: &Settings) -> Vec<Point> {
 }
 
 /// Fills the template for a point.
-fn job(template: &Template, options: &[Given], point: &Point, places: &[Place], token: &str) -> JobFile {
-    let own = |key, value: String| Given { key, value, force: true };
-    let mut given = vec![own("bs", format!("{}k", point.block_kib)), own("rw", point.kind.clone())];
+fn job(
+    template: &Template,
+    options: &[Given],
+    point: &Point,
+    places: &[Place],
+    token: &str,
+) -> JobFile {
+    let own = |key, value: String| Given {
+        key,
+        value,
+        force: true,
+    };
+    let mut given = vec![
+        own("bs", format!("{}k", point.block_kib)),
+        own("rw", point.kind.clone()),
+    ];
     given.extend(options.iter().cloned());
-    let places: Vec<Place> = places.iter().filter(|place| point.targets.contains(&place.path)).cloned().collect();
+    let places: Vec<Place> = places
+        .iter()
+        .filter(|place| point.targets.contains(&place.path))
+        .cloned()
+        .collect();
     template.expand(&places, &given, token)
 }
 
 fn times(settings: &Settings, job: &JobFile) -> Times {
-    let layout = Duration::from_secs(settings.size_mib.saturating_mul(job.processes().max(1)) / LAYOUT_MIB_S);
-    let deadline = job.seconds().map_or(NO_RUNTIME, |seconds| Duration::from_secs(seconds) + layout + MARGIN);
+    let layout = Duration::from_secs(
+        settings.size_mib.saturating_mul(job.processes().max(1)) / LAYOUT_MIB_S,
+    );
+    let deadline = job.seconds().map_or(NO_RUNTIME, |seconds| {
+        Duration::from_secs(seconds) + layout + MARGIN
+    });
     // fio prints nothing until it is done, so the watchdog must not be shorter than the run.
     let quiet = Duration::from_secs(settings.runtime_s.saturating_mul(3).max(360)).max(deadline);
     Times { deadline, quiet }
@@ -100,7 +136,11 @@ fn times(settings: &Settings, job: &JobFile) -> Times {
 impl Fio {
     /// Returns the first worker of each host.
     fn workers<'a>(cx: &'a TestContext<'_>) -> Vec<&'a Worker> {
-        cx.workers.0.iter().filter_map(|group| group.first()).collect()
+        cx.workers
+            .0
+            .iter()
+            .filter_map(|group| group.first())
+            .collect()
     }
 
     /// Returns the CPUs a worker has: the host's `guest_cpus` (else those it counts) by its workers.
@@ -124,7 +164,12 @@ impl Fio {
         let jobs = self.jobs(index, cx)?;
         let machine = &mut self.machines[index];
         let jobs: Vec<JobFile> = jobs.into_iter().map(|(_, job)| job).collect();
-        let (made, notes) = target::check(machine.shell(), &jobs, self.settings.allow_device_write, &limits)?;
+        let (made, notes) = target::check(
+            machine.shell(),
+            &jobs,
+            self.settings.allow_device_write,
+            &limits,
+        )?;
         machine.made = made;
         for text in notes {
             cx.tell(&Event::Note { text });
@@ -140,14 +185,25 @@ impl Fio {
         let found = target::look(machine.shell(), &paths, &limits)?;
         let places = target::resolve(&self.settings.targets, &found);
         let fill = |point: Point| {
-            let job = job(&self.settings.template, &self.settings.options, &point, &places, machine.token());
+            let job = job(
+                &self.settings.template,
+                &self.settings.options,
+                &point,
+                &places,
+                machine.token(),
+            );
             (point, job)
         };
         Ok(points(&self.settings).into_iter().map(fill).collect())
     }
 
     /// Runs one sample on every machine at once.
-    fn sample(&self, cx: &TestContext<'_>, jobs: &[JobFile], raw: &Path) -> Result<Sampled, TestError> {
+    fn sample(
+        &self,
+        cx: &TestContext<'_>,
+        jobs: &[JobFile],
+        raw: &Path,
+    ) -> Result<Sampled, TestError> {
         let limits = cx.run.limits();
         if let Some(script) = &self.settings.pre_script {
             for machine in &self.machines {
@@ -156,13 +212,25 @@ impl Fio {
         }
         let many = self.machines.len() > 1;
         let one = |machine: &Machine, job: &JobFile| {
-            let raw = if many { raw.join(text::file_name(&machine.client)) } else { raw.to_owned() };
+            let raw = if many {
+                raw.join(text::file_name(&machine.client))
+            } else {
+                raw.to_owned()
+            };
             machine.sample(job, &raw, times(&self.settings, job), &limits)
         };
         let results: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> =
-                self.machines.iter().zip(jobs).map(|(machine, job)| scope.spawn(move || one(machine, job))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let running: Vec<_> = self
+                .machines
+                .iter()
+                .zip(jobs)
+                .map(|(machine, job)| scope.spawn(move || one(machine, job)))
+                .collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
             running.into_iter().map(join).collect()
         });
         let mut all: Option<FioOutput> = None;
@@ -188,10 +256,20 @@ impl Fio {
     }
 
     /// Runs all samples of an iteration, checkpointing `done` and itself after each.
-    fn try_once(&self, cx: &TestContext<'_>, work: &Work<'_>, done: &[Iteration]) -> Result<Iteration, TestError> {
+    fn try_once(
+        &self,
+        cx: &TestContext<'_>,
+        work: &Work<'_>,
+        done: &[Iteration],
+    ) -> Result<Iteration, TestError> {
         let user = vec![self.user(cx)];
         let limit = self.settings.max_stddev.unwrap_or(MAX_STDDEVPCT);
-        let mut builder = IterationBuilder::new(work.point.number, work.point.name.as_str(), Map::new(), user);
+        let mut builder = IterationBuilder::new(
+            work.point.number,
+            work.point.name.as_str(),
+            Map::new(),
+            user,
+        );
         for sample in 1..=self.settings.samples {
             cx.tell(&Event::SampleStarted {
                 iteration: work.point.name.clone(),
@@ -199,7 +277,11 @@ impl Fio {
                 iterations: work.iterations,
                 sample,
                 samples: self.settings.samples,
-                expected: work.jobs.first().and_then(JobFile::seconds).map(Duration::from_secs),
+                expected: work
+                    .jobs
+                    .first()
+                    .and_then(JobFile::seconds)
+                    .map(Duration::from_secs),
             });
             let place = format!("{}/sample{sample}", text::file_name(&work.point.name));
             let sampled = self.sample(cx, work.jobs, &cx.dir.join("raw").join(&place))?;
@@ -214,14 +296,19 @@ impl Fio {
 
     fn user(&self, cx: &TestContext<'_>) -> Map<String, Value> {
         let pairs = [("profile", cx.profile), ("distro", cx.host.distro.as_str())];
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect()
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Value::from(value)))
+            .collect()
     }
 
     /// Returns whether an iteration spreads more than was allowed.
     fn spreads(&self, iteration: &Iteration) -> Option<f64> {
         let limit = self.settings.max_stddev?;
         let entries = iteration.iteration_data.throughput.get("iops_sec")?;
-        let all = entries.iter().find(|entry| entry.client_hostname == "all")?;
+        let all = entries
+            .iter()
+            .find(|entry| entry.client_hostname == "all")?;
         (all.stddevpct > limit).then_some(all.stddevpct)
     }
 }
@@ -241,21 +328,35 @@ struct Sampled {
     entries: Vec<SampleEntry>,
 }
 
-fn entries(output: &FioOutput, logs: &[Log], processes: u64) -> Result<Vec<SampleEntry>, TestError> {
+fn entries(
+    output: &FioOutput,
+    logs: &[Log],
+    processes: u64,
+) -> Result<Vec<SampleEntry>, TestError> {
     Ok(sample::entries(output, logs, "", Some(processes))?)
 }
 
 fn no_worker() -> TestError {
-    TestError::Skip { reason: "the profile has no worker".into() }
+    TestError::Skip {
+        reason: "the profile has no worker".into(),
+    }
 }
 
 /// Marks a try that spread too much, as pbench does: readers leave such iterations out.
-fn mark_failed(cx: &TestContext<'_>, iteration: &mut Iteration, failures: u32) -> Result<(), StoreError> {
+fn mark_failed(
+    cx: &TestContext<'_>,
+    iteration: &mut Iteration,
+    failures: u32,
+) -> Result<(), StoreError> {
     let name = format!("{}-fail{failures}", iteration.iteration_name);
     for kind in ["raw", "monitor"] {
-        let from = cx.dir.join(kind).join(text::file_name(&iteration.iteration_name));
+        let from = cx
+            .dir
+            .join(kind)
+            .join(text::file_name(&iteration.iteration_name));
         if from.exists() {
-            std::fs::rename(&from, cx.dir.join(kind).join(text::file_name(&name))).map_err(StoreError::io("rename", &from))?;
+            std::fs::rename(&from, cx.dir.join(kind).join(text::file_name(&name)))
+                .map_err(StoreError::io("rename", &from))?;
         }
     }
     iteration.iteration_name = name;
@@ -274,15 +375,32 @@ impl Test for Fio {
         let places = target::resolve(&self.settings.targets, &[]);
         let seconds = points(&self.settings)
             .iter()
-            .map(|point| job(&self.settings.template, &self.settings.options, point, &places, "").seconds())
+            .map(|point| {
+                job(
+                    &self.settings.template,
+                    &self.settings.options,
+                    point,
+                    &places,
+                    "",
+                )
+                .seconds()
+            })
             .sum::<Option<u64>>();
-        let duration = seconds.map(|seconds| Duration::from_secs(seconds.saturating_mul(u64::from(samples))));
-        Expected { iterations: Some(iterations), samples: Some(samples), duration }
+        let duration =
+            seconds.map(|seconds| Duration::from_secs(seconds.saturating_mul(u64::from(samples))));
+        Expected {
+            iterations: Some(iterations),
+            samples: Some(samples),
+            duration,
+        }
     }
 
     fn describe(&self) -> Vec<String> {
         let settings = &self.settings;
-        let names: Vec<String> = points(settings).into_iter().map(|point| point.name).collect();
+        let names: Vec<String> = points(settings)
+            .into_iter()
+            .map(|point| point.name)
+            .collect();
         let mut lines = vec![
             format!("iterations: {}", names.join(", ")),
             format!(
@@ -295,13 +413,19 @@ impl Test for Fio {
             ),
         ];
         if let Some(percent) = settings.max_stddev {
-            lines.push(format!("repeated up to {} times when spreading by more than {percent} %", settings.max_failures));
+            lines.push(format!(
+                "repeated up to {} times when spreading by more than {percent} %",
+                settings.max_failures
+            ));
         }
         if !settings.template.uses_targets() {
             lines.push("the job file holds no $target, so `targets` has no effect".into());
         }
         if !settings.ignored.is_empty() {
-            lines.push(format!("without effect here: {}", settings.ignored.join(", ")));
+            lines.push(format!(
+                "without effect here: {}",
+                settings.ignored.join(", ")
+            ));
         }
         lines
     }
@@ -309,14 +433,19 @@ impl Test for Fio {
     fn set_up(&mut self, cx: &TestContext<'_>) -> Result<(), TestError> {
         if self.settings.per_worker_cpus {
             let cpus = Self::cpus(cx)?;
-            self.settings = Settings::read(&self.params, cpus).map_err(|error| TestError::Failed {
-                class: "parameters".into(),
-                message: error.to_string(),
-                hint: None,
-            })?;
+            self.settings =
+                Settings::read(&self.params, cpus).map_err(|error| TestError::Failed {
+                    class: "parameters".into(),
+                    message: error.to_string(),
+                    hint: None,
+                })?;
         }
         if !self.settings.ignored.is_empty() {
-            let text = format!("{}: without effect without pbench: {}", self.name, self.settings.ignored.join(", "));
+            let text = format!(
+                "{}: without effect without pbench: {}",
+                self.name,
+                self.settings.ignored.join(", ")
+            );
             cx.tell(&Event::Note { text });
         }
         let workers = Self::workers(cx);
@@ -326,9 +455,18 @@ impl Test for Fio {
         let limits = cx.run.limits();
         for (index, worker) in workers.iter().enumerate() {
             // Two machines behind one address are told apart by name.
-            let shared = workers.iter().filter(|other| other.address == worker.address).count() > 1;
-            let client = if shared { &worker.name } else { &worker.address };
-            self.machines.push(Machine::prepare(worker, client.clone(), &limits)?);
+            let shared = workers
+                .iter()
+                .filter(|other| other.address == worker.address)
+                .count()
+                > 1;
+            let client = if shared {
+                &worker.name
+            } else {
+                &worker.address
+            };
+            self.machines
+                .push(Machine::prepare(worker, client.clone(), &limits)?);
             self.look(cx, index)?;
             if let Some(script) = &self.settings.pre_script {
                 self.machines[index].check_script(script, &limits)?;
@@ -346,16 +484,32 @@ impl Test for Fio {
         let iterations = all.len();
         let mut done: Vec<Iteration> = Vec::new();
         for (index, point) in all.iter().enumerate() {
-            let jobs: Vec<JobFile> = of_machines.iter().map(|jobs| jobs[index].1.clone()).collect();
-            let work = Work { point, jobs: &jobs, index: index + 1, iterations };
+            let jobs: Vec<JobFile> = of_machines
+                .iter()
+                .map(|jobs| jobs[index].1.clone())
+                .collect();
+            let work = Work {
+                point,
+                jobs: &jobs,
+                index: index + 1,
+                iterations,
+            };
             let mut failures = 0;
             loop {
                 let started = Instant::now();
                 let mut iteration = self.try_once(cx, &work, &done)?;
                 let Some(percent) = self.spreads(&iteration) else {
-                    let value = iteration.primary().map(|(mean, unit)| (mean, unit.to_owned()));
+                    let value = iteration
+                        .primary()
+                        .map(|(mean, unit)| (mean, unit.to_owned()));
                     let (iteration, took) = (iteration, started.elapsed());
-                    cx.tell(&Event::IterationDone { iteration: point.name.clone(), index: index + 1, iterations, value, took });
+                    cx.tell(&Event::IterationDone {
+                        iteration: point.name.clone(),
+                        index: index + 1,
+                        iterations,
+                        value,
+                        took,
+                    });
                     done.push(iteration);
                     break;
                 };
@@ -365,7 +519,10 @@ impl Test for Fio {
                 cx.checkpoint(&done)?;
                 let last = failures >= self.settings.max_failures;
                 let next = if last { "given up" } else { "once more" };
-                let text = format!("{} spread by {percent} % in try {failures} of {}: {next}", point.name, self.settings.max_failures);
+                let text = format!(
+                    "{} spread by {percent} % in try {failures} of {}: {next}",
+                    point.name, self.settings.max_failures
+                );
                 cx.tell(&Event::Note { text });
                 if last {
                     break;
@@ -399,15 +556,27 @@ mod unit {
     }
 
     fn names(settings: &Settings) -> Vec<String> {
-        points(settings).into_iter().map(|point| point.name).collect()
+        points(settings)
+            .into_iter()
+            .map(|point| point.name)
+            .collect()
     }
 
     #[test]
     fn iterations_are_named_and_ordered_as_pbench_does() {
-        let concurrent = settings(json!({"type": "randrw,read", "block-sizes": "4,64", "targets": "/a/x,/b/y"}));
-        assert_eq!(names(&concurrent), ["randrw-4KiB", "randrw-64KiB", "read-4KiB", "read-64KiB"]);
-        let serial = settings(json!({"type": "read", "block-sizes": "4,64", "targets": "/a/x,/b/y", "job-mode": "serial"}));
-        assert_eq!(names(&serial), ["read-4KiB-x", "read-64KiB-x", "read-4KiB-y", "read-64KiB-y"]);
+        let concurrent =
+            settings(json!({"type": "randrw,read", "block-sizes": "4,64", "targets": "/a/x,/b/y"}));
+        assert_eq!(
+            names(&concurrent),
+            ["randrw-4KiB", "randrw-64KiB", "read-4KiB", "read-64KiB"]
+        );
+        let serial = settings(
+            json!({"type": "read", "block-sizes": "4,64", "targets": "/a/x,/b/y", "job-mode": "serial"}),
+        );
+        assert_eq!(
+            names(&serial),
+            ["read-4KiB-x", "read-64KiB-x", "read-4KiB-y", "read-64KiB-y"]
+        );
         assert_eq!(points(&serial)[2].targets, ["/b/y"]);
         assert_eq!(points(&serial)[3].number, 4);
     }
@@ -417,15 +586,31 @@ mod unit {
         let given = json!({"type": "read,write", "block-sizes": "4", "runtime": 10, "ramptime": 2, "samples": 3});
         let test = build("fio".into(), given.as_object().expect("an object")).expect("good");
         let expected = test.expected();
-        assert_eq!(expected, Expected { iterations: Some(2), samples: Some(3), duration: Some(Duration::from_secs(72)) });
+        assert_eq!(
+            expected,
+            Expected {
+                iterations: Some(2),
+                samples: Some(3),
+                duration: Some(Duration::from_secs(72))
+            }
+        );
         assert_eq!(test.describe()[0], "iterations: read-4KiB, write-4KiB");
     }
 
     #[test]
     fn the_watchdog_is_never_shorter_than_the_run() {
-        let settings = settings(json!({"type": "read", "block-sizes": "4", "runtime": 10, "ramptime": 4000}));
-        let job = job(&settings.template, &settings.options, &points(&settings)[0], &target::resolve(&settings.targets, &[]), "");
+        let settings =
+            settings(json!({"type": "read", "block-sizes": "4", "runtime": 10, "ramptime": 4000}));
+        let job = job(
+            &settings.template,
+            &settings.options,
+            &points(&settings)[0],
+            &target::resolve(&settings.targets, &[]),
+            "",
+        );
         let times = times(&settings, &job);
-        assert!(times.quiet >= Duration::from_secs(4010) && times.deadline >= Duration::from_secs(4010));
+        assert!(
+            times.quiet >= Duration::from_secs(4010) && times.deadline >= Duration::from_secs(4010)
+        );
     }
 }

@@ -88,7 +88,9 @@ pub fn look(shell: &dyn Shell, paths: &[&str], limits: &Limits) -> Result<Vec<Fo
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let command = CommandLine::script(LOOK).arg("look").args(paths.iter().copied());
+    let command = CommandLine::script(LOOK)
+        .arg("look")
+        .args(paths.iter().copied());
     let text = shell.text(&command, limits)?;
     Ok(text.lines().filter_map(found).collect())
 }
@@ -105,41 +107,97 @@ fn found(line: &str) -> Option<Found> {
     };
     let readable = words.next()? == "r";
     let writable = words.next()? == "w";
-    let holds = words.next().unwrap_or_default().trim().trim_end_matches(',').to_owned();
-    Some(Found { kind, readable, writable, holds })
+    let holds = words
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches(',')
+        .to_owned();
+    Some(Found {
+        kind,
+        readable,
+        writable,
+        holds,
+    })
 }
 
 /// Says whether fio may work on a place; `writes` when any iteration writes or trims.
 ///
 /// # Errors
 /// `target-missing`, `target-not-writable`, `target-not-readable`, `device-in-use`, `target-kind`.
-pub fn permit(place: &Place, found: &Found, writes: bool, allow_device_write: bool) -> Result<(), Fault> {
+pub fn permit(
+    place: &Place,
+    found: &Found,
+    writes: bool,
+    allow_device_write: bool,
+) -> Result<(), Fault> {
     let path = &place.path;
     let fault = |class: &str, message: String, hint: &str| Err(Fault::new(class, message, hint));
-    if found.kind == Kind::Nowhere || (found.kind == Kind::Absent && (place.directory || path.starts_with("/dev/"))) {
-        let what = if path.starts_with("/dev/") && !place.directory { "device" } else { "directory" };
-        let missing = if found.kind == Kind::Nowhere && !place.directory { parent(path) } else { path };
-        let message = format!("target `{path}`: there is no {what} `{missing}`, and fio would lay a file out where nothing was meant to be");
-        return fault("target-missing", message, "correct `targets`, or create it first");
+    if found.kind == Kind::Nowhere
+        || (found.kind == Kind::Absent && (place.directory || path.starts_with("/dev/")))
+    {
+        let what = if path.starts_with("/dev/") && !place.directory {
+            "device"
+        } else {
+            "directory"
+        };
+        let missing = if found.kind == Kind::Nowhere && !place.directory {
+            parent(path)
+        } else {
+            path
+        };
+        let message = format!(
+            "target `{path}`: there is no {what} `{missing}`, and fio would lay a file out where nothing was meant to be"
+        );
+        return fault(
+            "target-missing",
+            message,
+            "correct `targets`, or create it first",
+        );
     }
     if place.directory && found.kind != Kind::Directory {
-        return fault("target-kind", format!("target `{path}`: expected a directory, as the job file says"), "correct `targets` or `job-file`");
+        return fault(
+            "target-kind",
+            format!("target `{path}`: expected a directory, as the job file says"),
+            "correct `targets` or `job-file`",
+        );
     }
     let creates = found.kind == Kind::Absent || found.kind == Kind::Directory;
     if creates && !found.writable {
-        let place = if found.kind == Kind::Absent { parent(path) } else { path };
-        let message = format!("target `{path}`: no file can be created in `{place}` (no permission, or mounted read-only)");
-        return fault("target-not-writable", message, "run as a user who may write there, or choose other `targets`");
+        let place = if found.kind == Kind::Absent {
+            parent(path)
+        } else {
+            path
+        };
+        let message = format!(
+            "target `{path}`: no file can be created in `{place}` (no permission, or mounted read-only)"
+        );
+        return fault(
+            "target-not-writable",
+            message,
+            "run as a user who may write there, or choose other `targets`",
+        );
     }
     if writes && !found.writable {
         let message = format!("target `{path}` cannot be written (no permission, or read-only)");
-        return fault("target-not-writable", message, "run as a user who may write it, or choose other `targets`");
+        return fault(
+            "target-not-writable",
+            message,
+            "run as a user who may write it, or choose other `targets`",
+        );
     }
     if !found.readable {
-        return fault("target-not-readable", format!("target `{path}` cannot be read"), "run as a user who may read it, or choose other `targets`");
+        return fault(
+            "target-not-readable",
+            format!("target `{path}` cannot be read"),
+            "run as a user who may read it, or choose other `targets`",
+        );
     }
     if writes && found.kind == Kind::Block && !found.holds.is_empty() && !allow_device_write {
-        let message = format!("target `{path}` would be overwritten, and it is in use or holds data: {}", found.holds);
+        let message = format!(
+            "target `{path}` would be overwritten, and it is in use or holds data: {}",
+            found.holds
+        );
         let hint = "choose a blank device; only when all that may be lost, give \"__ALLOW_DEVICE_WRITE__\": 1";
         return fault("device-in-use", message, hint);
     }
@@ -177,15 +235,31 @@ impl Made {
 
 /// Returns targets as the machine knows them: those that are directories marked so.
 pub fn resolve(targets: &[String], found: &[Found]) -> Vec<Place> {
-    let is_directory = |index: usize| found.get(index).is_some_and(|found| found.kind == Kind::Directory);
-    targets.iter().enumerate().map(|(index, path)| Place { path: path.clone(), directory: is_directory(index) }).collect()
+    let is_directory = |index: usize| {
+        found
+            .get(index)
+            .is_some_and(|found| found.kind == Kind::Directory)
+    };
+    targets
+        .iter()
+        .enumerate()
+        .map(|(index, path)| Place {
+            path: path.clone(),
+            directory: is_directory(index),
+        })
+        .collect()
 }
 
 /// Checks every place of every job on a machine and notes what will have to be removed.
 ///
 /// # Errors
 /// As [`look`], and the first fault of [`permit`].
-pub fn check(shell: &dyn Shell, jobs: &[JobFile], allow_device_write: bool, limits: &Limits) -> Result<(Made, Vec<String>), crate::tests::TestError> {
+pub fn check(
+    shell: &dyn Shell,
+    jobs: &[JobFile],
+    allow_device_write: bool,
+    limits: &Limits,
+) -> Result<(Made, Vec<String>), crate::tests::TestError> {
     let mut places: Vec<(Place, bool)> = Vec::new();
     for job in jobs {
         for place in job.places() {
@@ -195,14 +269,20 @@ pub fn check(shell: &dyn Shell, jobs: &[JobFile], allow_device_write: bool, limi
             }
         }
     }
-    let paths: Vec<&str> = places.iter().map(|(place, _)| place.path.as_str()).collect();
+    let paths: Vec<&str> = places
+        .iter()
+        .map(|(place, _)| place.path.as_str())
+        .collect();
     let found = look(shell, &paths, limits)?;
     let mut made = Made::default();
     let mut notes = Vec::new();
     for ((place, writes), found) in places.iter().zip(&found) {
         permit(place, found, *writes, allow_device_write)?;
         if *writes && found.kind == Kind::File {
-            notes.push(format!("target `{}` exists already: its content is overwritten and it is not removed", place.path));
+            notes.push(format!(
+                "target `{}` exists already: its content is overwritten and it is not removed",
+                place.path
+            ));
         }
         made.expect(place, found);
     }
@@ -214,22 +294,63 @@ mod unit {
     use super::*;
 
     fn file(path: &str) -> Place {
-        Place { path: path.into(), directory: false }
+        Place {
+            path: path.into(),
+            directory: false,
+        }
     }
 
     fn at(kind: Kind, writable: bool, holds: &str) -> Found {
-        Found { kind, readable: true, writable, holds: holds.into() }
+        Found {
+            kind,
+            readable: true,
+            writable,
+            holds: holds.into(),
+        }
     }
 
     #[test]
     fn what_must_not_happen_is_refused_with_its_reason() {
         for (place, found, class, message) in [
-            (file("/mtn/disk/fio"), at(Kind::Nowhere, false, ""), "target-missing", "no directory `/mtn/disk`"),
-            (file("/dev/sdx"), at(Kind::Absent, true, ""), "target-missing", "no device `/dev/sdx`"),
-            (file("/ro/fio"), at(Kind::Absent, false, ""), "target-not-writable", "created in `/ro`"),
-            (file("/f"), at(Kind::File, false, ""), "target-not-writable", "`/f` cannot be written"),
-            (file("/dev/sda"), at(Kind::Block, true, "mounted at /"), "device-in-use", "holds data: mounted at /"),
-            (Place { path: "/f".into(), directory: true }, at(Kind::File, true, ""), "target-kind", "expected a directory"),
+            (
+                file("/mtn/disk/fio"),
+                at(Kind::Nowhere, false, ""),
+                "target-missing",
+                "no directory `/mtn/disk`",
+            ),
+            (
+                file("/dev/sdx"),
+                at(Kind::Absent, true, ""),
+                "target-missing",
+                "no device `/dev/sdx`",
+            ),
+            (
+                file("/ro/fio"),
+                at(Kind::Absent, false, ""),
+                "target-not-writable",
+                "created in `/ro`",
+            ),
+            (
+                file("/f"),
+                at(Kind::File, false, ""),
+                "target-not-writable",
+                "`/f` cannot be written",
+            ),
+            (
+                file("/dev/sda"),
+                at(Kind::Block, true, "mounted at /"),
+                "device-in-use",
+                "holds data: mounted at /",
+            ),
+            (
+                Place {
+                    path: "/f".into(),
+                    directory: true,
+                },
+                at(Kind::File, true, ""),
+                "target-kind",
+                "expected a directory",
+            ),
         ] {
             let fault = permit(&place, &found, true, false).expect_err(class);
             assert_eq!(fault.class, class, "{fault:?}");
@@ -241,8 +362,15 @@ mod unit {
     fn a_device_in_use_may_be_read_and_a_blank_one_written() {
         let used = at(Kind::Block, true, "partition sda1");
         assert_eq!(permit(&file("/dev/sda"), &used, false, false), Ok(()));
-        assert_eq!(permit(&file("/dev/sda"), &used, true, true), Ok(()), "when asked for by name");
-        assert_eq!(permit(&file("/dev/sdb"), &at(Kind::Block, true, ""), true, false), Ok(()));
+        assert_eq!(
+            permit(&file("/dev/sda"), &used, true, true),
+            Ok(()),
+            "when asked for by name"
+        );
+        assert_eq!(
+            permit(&file("/dev/sdb"), &at(Kind::Block, true, ""), true, false),
+            Ok(())
+        );
     }
 
     #[test]
@@ -251,14 +379,29 @@ mod unit {
         made.expect(&file("/new"), &at(Kind::Absent, true, ""));
         made.expect(&file("/old"), &at(Kind::File, true, ""));
         made.expect(&file("/dev/sda"), &at(Kind::Block, true, ""));
-        made.expect(&Place { path: "/mnt".into(), directory: true }, &at(Kind::Directory, true, ""));
-        assert_eq!(made, Made { files: vec!["/new".into()], directories: vec!["/mnt".into()] });
+        made.expect(
+            &Place {
+                path: "/mnt".into(),
+                directory: true,
+            },
+            &at(Kind::Directory, true, ""),
+        );
+        assert_eq!(
+            made,
+            Made {
+                files: vec!["/new".into()],
+                directories: vec!["/mnt".into()]
+            }
+        );
     }
 
     #[test]
     fn answers_of_the_machine_are_read() {
         let line = "block r w mounted at /boot, data of kind vfat,";
-        assert_eq!(found(line), Some(at(Kind::Block, true, "mounted at /boot, data of kind vfat")));
+        assert_eq!(
+            found(line),
+            Some(at(Kind::Block, true, "mounted at /boot, data of kind vfat"))
+        );
         assert_eq!(found("absent r -"), Some(at(Kind::Absent, false, "")));
         assert_eq!(found("noise"), None);
     }

@@ -22,8 +22,14 @@ pub fn with_aggregates(entries: &[SampleEntry]) -> Vec<SampleEntry> {
             continue;
         }
         done.push(key);
-        let same: Vec<&SampleEntry> = entries.iter().filter(|other| (other.class, other.metric.as_str()) == key).collect();
-        if same.iter().all(|entry| entry.aggregate && entry.client != ALL) {
+        let same: Vec<&SampleEntry> = entries
+            .iter()
+            .filter(|other| (other.class, other.metric.as_str()) == key)
+            .collect();
+        if same
+            .iter()
+            .all(|entry| entry.aggregate && entry.client != ALL)
+        {
             out.push(aggregate(&same));
         }
         out.extend(same.into_iter().cloned());
@@ -34,7 +40,13 @@ pub fn with_aggregates(entries: &[SampleEntry]) -> Vec<SampleEntry> {
 /// Returns the entry over `clients`, of which there is at least one and all are the same metric.
 fn aggregate(clients: &[&SampleEntry]) -> SampleEntry {
     let first = clients[0];
-    let shared = |value: f64| if first.class == Class::Latency { value / clients.len() as f64 } else { value };
+    let shared = |value: f64| {
+        if first.class == Class::Latency {
+            value / clients.len() as f64
+        } else {
+            value
+        }
+    };
     let mut series = Vec::new();
     if clients.iter().all(|entry| entry.series.len() >= 2) {
         series.clone_from(&first.series);
@@ -52,13 +64,20 @@ fn aggregate(clients: &[&SampleEntry]) -> SampleEntry {
         }
     }
     // Clients that never worked at the same time have no common series; their figures still add up.
-    let value = mean(&series).unwrap_or_else(|| shared(clients.iter().map(|entry| entry.value).sum()));
-    SampleEntry { client: ALL.into(), value, series, ..first.clone() }
+    let value =
+        mean(&series).unwrap_or_else(|| shared(clients.iter().map(|entry| entry.value).sum()));
+    SampleEntry {
+        client: ALL.into(),
+        value,
+        series,
+        ..first.clone()
+    }
 }
 
 /// Returns the mean value of a series; `None` when it is empty.
 pub fn mean(series: &[Point]) -> Option<f64> {
-    (!series.is_empty()).then(|| series.iter().map(|point| point.value).sum::<f64>() / series.len() as f64)
+    (!series.is_empty())
+        .then(|| series.iter().map(|point| point.value).sum::<f64>() / series.len() as f64)
 }
 
 /// Returns the value of a series (sorted by date) at `date`, linear between points; `None` outside.
@@ -82,7 +101,13 @@ mod unit {
     use crate::metric::Better;
 
     fn client(name: &str, class: Class, points: &[(i64, f64)]) -> SampleEntry {
-        let series: Vec<Point> = points.iter().map(|(date, value)| Point { date: *date, value: *value }).collect();
+        let series: Vec<Point> = points
+            .iter()
+            .map(|(date, value)| Point {
+                date: *date,
+                value: *value,
+            })
+            .collect();
         SampleEntry {
             class,
             metric: "m".into(),
@@ -98,11 +123,31 @@ mod unit {
 
     #[test]
     fn series_are_added_at_the_times_of_the_first_client() {
-        let a = client("a", Class::Throughput, &[(0, 1.0), (1000, 2.0), (2000, 3.0)]);
-        let b = client("b", Class::Throughput, &[(500, 10.0), (1500, 20.0), (2000, 30.0)]);
+        let a = client(
+            "a",
+            Class::Throughput,
+            &[(0, 1.0), (1000, 2.0), (2000, 3.0)],
+        );
+        let b = client(
+            "b",
+            Class::Throughput,
+            &[(500, 10.0), (1500, 20.0), (2000, 30.0)],
+        );
         let all = &with_aggregates(&[a, b])[0];
         // 0 lies before b's first point; at 1000 b is halfway between 10 and 20.
-        assert_eq!(all.series, [Point { date: 1000, value: 17.0 }, Point { date: 2000, value: 33.0 }]);
+        assert_eq!(
+            all.series,
+            [
+                Point {
+                    date: 1000,
+                    value: 17.0
+                },
+                Point {
+                    date: 2000,
+                    value: 33.0
+                }
+            ]
+        );
         assert!((all.value - 25.0).abs() < 1e-12);
     }
 
@@ -127,6 +172,12 @@ mod unit {
     #[test]
     fn one_client_alone_has_an_aggregate_too() {
         let found = with_aggregates(&[client("a", Class::Latency, &[])]);
-        assert_eq!(found.iter().map(|entry| entry.client.as_str()).collect::<Vec<_>>(), ["all", "a"]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|entry| entry.client.as_str())
+                .collect::<Vec<_>>(),
+            ["all", "a"]
+        );
     }
 }

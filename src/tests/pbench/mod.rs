@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::metric::Better;
-use crate::store::result_json::{Iteration, IterationData, MetricEntry, Parameters, Point, Sample, SampleError};
+use crate::store::result_json::{
+    Iteration, IterationData, MetricEntry, Parameters, Point, Sample, SampleError,
+};
 
 /// Client name of the entry over all clients; the only one that comparisons read.
 pub const ALL: &str = "all";
@@ -85,8 +87,20 @@ pub struct IterationBuilder {
 impl IterationBuilder {
     /// Starts an iteration; `benchmark` holds `benchmark_name` and `primary_metric`. `uid` and
     /// `max_stddevpct` (5) are added when absent.
-    pub fn new(number: u32, name: impl Into<String>, benchmark: Map<String, Value>, user: Vec<Map<String, Value>>) -> Self {
-        Self { number, name: name.into(), benchmark, user, samples: Vec::new(), failed: Vec::new() }
+    pub fn new(
+        number: u32,
+        name: impl Into<String>,
+        benchmark: Map<String, Value>,
+        user: Vec<Map<String, Value>>,
+    ) -> Self {
+        Self {
+            number,
+            name: name.into(),
+            benchmark,
+            user,
+            samples: Vec::new(),
+            failed: Vec::new(),
+        }
     }
 
     /// Adds keys to the benchmark's parameters, replacing those of the same name: for what is known
@@ -102,8 +116,15 @@ impl IterationBuilder {
         entries.retain(|entry| {
             let finite = entry.value.is_finite();
             if !finite {
-                let message = format!("{} of {} is not a finite number", entry.metric, entry.client);
-                self.failed.push(SampleError { sample: number, class: "not-finite".into(), message });
+                let message = format!(
+                    "{} of {} is not a finite number",
+                    entry.metric, entry.client
+                );
+                self.failed.push(SampleError {
+                    sample: number,
+                    class: "not-finite".into(),
+                    message,
+                });
             }
             finite
         });
@@ -112,28 +133,47 @@ impl IterationBuilder {
 
     /// Records that sample number `sample` (from 1) failed and has no number.
     pub fn failed_sample(&mut self, sample: u32, class: &str, message: &str) {
-        self.failed.push(SampleError { sample, class: class.into(), message: message.into() });
+        self.failed.push(SampleError {
+            sample,
+            class: class.into(),
+            message: message.into(),
+        });
     }
 
     fn last_number(&self) -> u32 {
         let measured = self.samples.iter().map(|(number, _)| *number);
-        measured.chain(self.failed.iter().map(|error| error.sample)).max().unwrap_or(0)
+        measured
+            .chain(self.failed.iter().map(|error| error.sample))
+            .max()
+            .unwrap_or(0)
     }
 
     /// Returns the iteration as it stands; may be called after each sample.
     ///
     /// Entries are in pbench's order: clients in the reverse of their order in the samples, `all` last.
     pub fn build(&self) -> Iteration {
-        let mut data = IterationData { parameters: self.parameters(), ..IterationData::default() };
+        let mut data = IterationData {
+            parameters: self.parameters(),
+            ..IterationData::default()
+        };
         for row in self.rows() {
-            let Some((_, first)) = row.first() else { continue };
+            let Some((_, first)) = row.first() else {
+                continue;
+            };
             let class = match first.class {
                 Class::Throughput => &mut data.throughput,
                 Class::Latency => &mut data.latency,
             };
-            class.entry(metric_name(&first.metric)).or_default().push(self.entry(&row));
+            class
+                .entry(metric_name(&first.metric))
+                .or_default()
+                .push(self.entry(&row));
         }
-        for entries in data.throughput.values_mut().chain(data.latency.values_mut()) {
+        for entries in data
+            .throughput
+            .values_mut()
+            .chain(data.latency.values_mut())
+        {
             entries.reverse();
         }
         Iteration {
@@ -146,9 +186,16 @@ impl IterationBuilder {
 
     fn parameters(&self) -> Parameters {
         let mut benchmark = self.benchmark.clone();
-        benchmark.entry("uid").or_insert_with(|| BENCHMARK_UID.into());
-        benchmark.entry("max_stddevpct").or_insert_with(|| MAX_STDDEVPCT.into());
-        Parameters { benchmark: vec![benchmark], user: self.user.clone() }
+        benchmark
+            .entry("uid")
+            .or_insert_with(|| BENCHMARK_UID.into());
+        benchmark
+            .entry("max_stddevpct")
+            .or_insert_with(|| MAX_STDDEVPCT.into());
+        Parameters {
+            benchmark: vec![benchmark],
+            user: self.user.clone(),
+        }
     }
 
     /// Returns for each metric and client, aggregates first, its value in every sample that has one.
@@ -158,7 +205,12 @@ impl IterationBuilder {
         for (number, entries) in &self.samples {
             for entry in aggregate::with_aggregates(entries) {
                 let client = entry.client != ALL;
-                let key = (entry.class, entry.metric.clone(), client, entry.client.clone());
+                let key = (
+                    entry.class,
+                    entry.metric.clone(),
+                    client,
+                    entry.client.clone(),
+                );
                 let place = *places.entry(key).or_insert_with(|| {
                     rows.push(Vec::new());
                     rows.len() - 1
@@ -179,14 +231,25 @@ impl IterationBuilder {
             stddev: figures.stddev,
             stddevpct: figures.stddevpct,
             closest_sample: closest.to_string(),
-            samples: row.iter().map(|(_, entry)| Sample { value: entry.value, timeseries: entry.series.clone() }).collect(),
+            samples: row
+                .iter()
+                .map(|(_, entry)| Sample {
+                    value: entry.value,
+                    timeseries: entry.series.clone(),
+                })
+                .collect(),
             errors: self.failed.clone(),
             uid: UID.into(),
             ..MetricEntry::default()
         };
         if let Some((_, first)) = row.first() {
             out.client_hostname = first.client.clone();
-            out.role = if first.client == ALL { "aggregate" } else { "client" }.into();
+            out.role = if first.client == ALL {
+                "aggregate"
+            } else {
+                "client"
+            }
+            .into();
             out.description = first.description.clone();
             out.unit = first.unit.clone();
             out.better = first.better;
@@ -229,7 +292,10 @@ mod unit {
             it.sample(vec![entry(class, "a-1", 10.0), entry(class, "a-2", 30.0)]);
         }
         let data = it.build().iteration_data;
-        let hosts: Vec<&str> = data.throughput["m_x"].iter().map(|e| e.client_hostname.as_str()).collect();
+        let hosts: Vec<&str> = data.throughput["m_x"]
+            .iter()
+            .map(|e| e.client_hostname.as_str())
+            .collect();
         assert_eq!(hosts, ["a-2", "a-1", "all"]);
         assert!((data.throughput["m_x"][2].mean - 40.0).abs() < 1e-12);
         assert!((data.latency["m_x"][2].mean - 20.0).abs() < 1e-12);
@@ -242,9 +308,20 @@ mod unit {
         // pbench reads samples in text order (1, 10, 11, 12, 2, …) and would say 5 here.
         let mut it = builder();
         for number in 1..=12 {
-            it.sample(vec![entry(Class::Throughput, "a-1", if number == 11 { 100.0 } else { 200.0 * f64::from(number % 2) })]);
+            it.sample(vec![entry(
+                Class::Throughput,
+                "a-1",
+                if number == 11 {
+                    100.0
+                } else {
+                    200.0 * f64::from(number % 2)
+                },
+            )]);
         }
-        assert_eq!(it.build().iteration_data.throughput["m_x"][1].closest_sample, "11");
+        assert_eq!(
+            it.build().iteration_data.throughput["m_x"][1].closest_sample,
+            "11"
+        );
     }
 
     #[test]
@@ -257,7 +334,14 @@ mod unit {
         let all = it.build().iteration_data.throughput["m_x"][1].clone();
         assert_eq!(all.samples.len(), 3);
         assert_eq!(all.closest_sample, "3", "the mean is 4, 2 is nearest");
-        assert_eq!(all.errors, [SampleError { sample: 2, class: "timeout".into(), message: "no end within 5 s".into() }]);
+        assert_eq!(
+            all.errors,
+            [SampleError {
+                sample: 2,
+                class: "timeout".into(),
+                message: "no end within 5 s".into()
+            }]
+        );
     }
 
     #[test]
@@ -266,17 +350,30 @@ mod unit {
         it.sample(vec![entry(Class::Throughput, "a-1", f64::NAN)]);
         it.sample(vec![entry(Class::Throughput, "a-1", 3.0)]);
         let all = it.build().iteration_data.throughput["m_x"][1].clone();
-        assert_eq!((all.samples.len(), all.errors[0].class.as_str(), all.closest_sample.as_str()), (1, "not-finite", "2"));
+        assert_eq!(
+            (
+                all.samples.len(),
+                all.errors[0].class.as_str(),
+                all.closest_sample.as_str()
+            ),
+            (1, "not-finite", "2")
+        );
     }
 
     #[test]
     fn an_aggregate_the_test_made_itself_is_kept_and_is_last() {
         let mut it = builder();
-        let own = |client: &str, value| SampleEntry { aggregate: false, ..entry(Class::Latency, client, value) };
+        let own = |client: &str, value| SampleEntry {
+            aggregate: false,
+            ..entry(Class::Latency, client, value)
+        };
         it.sample(vec![own("all", 7.0), own("a-1", 5.0), own("a-2", 6.0)]);
         let entries = it.build().iteration_data.latency["m_x"].clone();
         assert_eq!(entries.len(), 3);
-        assert_eq!((entries[2].client_hostname.as_str(), entries[2].mean), ("all", 7.0));
+        assert_eq!(
+            (entries[2].client_hostname.as_str(), entries[2].mean),
+            ("all", 7.0)
+        );
     }
 
     #[test]
