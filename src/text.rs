@@ -1,5 +1,7 @@
 //! Small things about words: the nearest name, safe file names, text for a terminal.
 
+pub mod table;
+
 /// Returns the known name nearest to what was typed, if it is near enough to be meant.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();

@@ -139,7 +139,7 @@ impl History {
 }
 
 #[cfg(test)]
-pub(super) mod samples {
+pub(crate) mod samples {
     //! Small results for the tests of this folder.
 
     use std::path::Path;

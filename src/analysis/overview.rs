@@ -7,6 +7,7 @@ use super::history::{History, Series};
 use super::stats;
 use crate::metric::{Check, MetricId};
 use crate::text::one_line;
+use crate::text::table::Table;
 
 /// Metrics and failures listed unless all are asked for.
 const LISTED: usize = 20;
@@ -156,51 +157,6 @@ fn short(value: f64) -> String {
         size if size >= 1e3 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.3}"),
         _ => format!("{value:.5}"),
-    }
-}
-
-/// Columns padded with blanks; a heading that ends in `>` aligns right.
-struct Table<const N: usize> {
-    right: [bool; N],
-    rows: Vec<[String; N]>,
-}
-
-impl<const N: usize> Table<N> {
-    fn new(headings: &[&str; N]) -> Self {
-        let right = headings.map(|heading| heading.ends_with('>'));
-        Self {
-            right,
-            rows: vec![headings.map(|heading| heading.trim_end_matches('>').to_owned())],
-        }
-    }
-
-    fn row(&mut self, cells: [String; N]) {
-        self.rows.push(cells);
-    }
-
-    fn print(&self, text: &mut String) {
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .map(|row| console::measure_text_width(&row[column]))
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..N).map(width).collect();
-        for row in &self.rows {
-            let mut line = String::new();
-            for ((cell, width), right) in row.iter().zip(&widths).zip(self.right) {
-                let blanks = " ".repeat(width - console::measure_text_width(cell));
-                let (before, after) = if right {
-                    (blanks.as_str(), "")
-                } else {
-                    ("", blanks.as_str())
-                };
-                let _ = write!(line, "{before}{cell}{after}  ");
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
     }
 }
 

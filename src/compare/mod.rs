@@ -2,9 +2,11 @@
 //!
 //! A `Comparison` is everything any report shows; renderers only choose. Its JSON form *is*
 //! `runperf-comparison/1` (docs/formats.md). Judging is in [`judge`] (this project's rules) and
-//! [`compat`] (the older tool's, to the letter); both are pure functions of [`Inputs`].
+//! [`compat`] (the older tool's, to the letter); both are pure functions of [`Inputs`]. Which of
+//! several results is most like another one is another question, answered in [`closest`].
 
 mod builds;
+pub mod closest;
 pub mod compat;
 mod direction;
 pub mod environment;
