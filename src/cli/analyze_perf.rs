@@ -142,7 +142,7 @@ impl Cli {
         }
         if csv.is_some() && cfg!(not(feature = "frames")) {
             return Err(Problem::usage(
-                anyhow!("--csv needs a build with the `frames` feature"),
+                anyhow!("`--csv` needs a build with the `frames` feature"),
                 None,
             ));
         }
@@ -373,7 +373,7 @@ fn csv(history: &History) -> Result<String, Problem> {
 #[cfg(not(feature = "frames"))]
 fn csv(_: &History) -> Result<String, Problem> {
     Err(Problem::usage(
-        anyhow!("--csv needs a build with the `frames` feature"),
+        anyhow!("`--csv` needs a build with the `frames` feature"),
         None,
     ))
 }
