@@ -17,10 +17,32 @@ pub fn write_file(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), StoreError> {
-    write(path, fill).map_err(StoreError::io("write", path))
+    write_file_with(path, Durability::Synced, fill)
 }
 
-fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+/// What holds when a write returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It survives a power cut.
+    Synced,
+    /// The system has it; right for what can be made again.
+    Cached,
+}
+
+/// [`write_file`], with a choice.
+pub(super) fn write_file_with(
+    path: &Path,
+    durability: Durability,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), StoreError> {
+    write(path, durability, fill).map_err(StoreError::io("write", path))
+}
+
+fn write(
+    path: &Path,
+    durability: Durability,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -34,9 +56,14 @@ fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
     fill(&mut out)?;
     out.flush()?;
     drop(out);
-    file.as_file().sync_all()?;
+    if durability == Durability::Synced {
+        file.as_file().sync_all()?;
+    }
     file.persist(path).map_err(|error| error.error)?;
-    sync_directory(directory)
+    match durability {
+        Durability::Synced => sync_directory(directory),
+        Durability::Cached => Ok(()),
+    }
 }
 
 /// Makes renames and new names in a directory survive a power cut.

@@ -14,7 +14,7 @@ mod params;
 mod parse;
 #[cfg(test)]
 mod tests;
-mod walk;
+pub(super) mod walk;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ pub struct Measurement {
     pub unit: Option<Arc<str>>,
     /// Direction the result states; `None` when it says nothing.
     pub better: Option<Better>,
-    /// Number of clients behind `all`.
+    /// Number of clients behind `all`; at least 1, because a stripped result leaves a single one out.
     pub clients: u32,
     /// Values of the samples, when asked for; empty for spread ids.
     pub samples: Vec<f64>,
@@ -250,7 +250,7 @@ fn measurements(file: &walk::ResultFile, iteration: parse::Iteration) -> Vec<Mea
                 primary,
                 unit,
                 better,
-                clients: metric.clients,
+                clients: metric.clients.max(1),
                 samples,
                 params: Arc::clone(&params),
             };

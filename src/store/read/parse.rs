@@ -81,9 +81,9 @@ pub(super) fn parse(
         Err(Fault::Shape(text)) => return Err(text),
         Err(Fault::Json(error)) => error,
     };
-    // Python writes NaN and Infinity as bare words; JSON has neither.
-    if let Some(Ok(mut parsed)) =
-        without_nan(bytes).map(|mended| parse_once(&mended, include, run_key))
+    if is_at_bare_word(bytes, &fault)
+        && let Some(Ok(mut parsed)) =
+            without_nan(bytes).map(|mended| parse_once(&mended, include, run_key))
     {
         parsed
             .warnings
@@ -130,6 +130,18 @@ fn parse_once(
             .push(format!("{} more of the kind", parsed.unsaid));
     }
     shape.map(|()| parsed).map_err(Fault::Shape)
+}
+
+/// Returns whether reading stopped at `NaN` or `Infinity`, which Python writes as bare words.
+fn is_at_bare_word(bytes: &[u8], fault: &serde_json::Error) -> bool {
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .nth(fault.line().saturating_sub(1));
+    let around = fault.column().saturating_sub(3)..fault.column() + 2;
+    line.is_some_and(|line| {
+        let around = &line[around.start.min(line.len())..around.end.min(line.len())];
+        around.iter().any(|byte| matches!(byte, b'N' | b'I'))
+    })
 }
 
 /// Returns the text with the bare words `NaN`, `Infinity`, `-Infinity` replaced by `null`, or

@@ -18,14 +18,14 @@ const LEVELS: usize = 4;
 
 /// A file with figures.
 #[derive(Debug)]
-pub(super) struct ResultFile {
+pub(in crate::store) struct ResultFile {
     /// Below the result: `PROFILE/TEST/SERIAL/result.json`.
-    pub(super) path: PathBuf,
+    pub(in crate::store) path: PathBuf,
 }
 
 impl ResultFile {
     /// Returns profile, test and serial.
-    pub(super) fn place(&self) -> [String; 3] {
+    pub(in crate::store) fn place(&self) -> [String; 3] {
         let mut names = self
             .path
             .components()
@@ -36,13 +36,13 @@ impl ResultFile {
 
 /// What a result directory holds; paths are below it.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) files: Vec<ResultFile>,
+pub(in crate::store) struct Found {
+    pub(in crate::store) files: Vec<ResultFile>,
     /// `__errorN__` directories.
-    pub(super) errors: Vec<PathBuf>,
+    pub(in crate::store) errors: Vec<PathBuf>,
     /// Directories that cannot be listed.
-    pub(super) failures: Vec<Failure>,
-    pub(super) warnings: Vec<String>,
+    pub(in crate::store) failures: Vec<Failure>,
+    pub(in crate::store) warnings: Vec<String>,
 }
 
 impl Found {
@@ -59,7 +59,7 @@ impl Found {
 ///
 /// # Errors
 /// When it does not exist, cannot be listed, or is no result directory.
-pub(super) fn find(result: &Path, include: Include) -> Result<Found, StoreError> {
+pub(in crate::store) fn find(result: &Path, include: Include) -> Result<Found, StoreError> {
     if std::fs::metadata(result).is_ok_and(|meta| !meta.is_dir()) {
         return Err(no_result(
             result,
