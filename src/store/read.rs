@@ -5,9 +5,10 @@
 //! stand there, throughput before latency, each metric's mean before its spread.
 //!
 //! - `walk`: which directories and files belong to a result
-//! - `parse`, `params`, `lenient`: one `result.json`
+//! - `parse`, `params`, `entry`, `lenient`: one `result.json`
 //! - `failure`: one `__errorN__`
 
+mod entry;
 mod failure;
 mod lenient;
 mod params;
@@ -135,7 +136,7 @@ pub fn read_result(name: &str, path: &Path, include: Include) -> Result<ResultDa
                 measurements.extend(figures);
                 warnings.extend(more);
             }
-            Err(failure) => failures.push(failure),
+            Err(failure) => failures.push(*failure),
         }
     }
     let records: Vec<_> = found
@@ -167,7 +168,7 @@ fn read_file(
     file: &walk::ResultFile,
     include: Include,
     run_key: &(dyn Fn(&str) -> bool + Sync),
-) -> Result<(Vec<Measurement>, Vec<String>), Failure> {
+) -> Result<(Vec<Measurement>, Vec<String>), Box<Failure>> {
     // One buffer per thread: a fresh one per file costs more in page faults than the reading.
     thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
     /// A buffer that one large file made larger than this is given back.
@@ -181,8 +182,13 @@ fn read_file(
         buffer.shrink_to(KEPT);
         parsed
     });
-    let parsed =
-        parsed.map_err(|reason| Failure::unreadable(&file.place(), file.path.clone(), &reason))?;
+    let parsed = parsed.map_err(|reason| {
+        Box::new(Failure::unreadable(
+            &file.place(),
+            file.path.clone(),
+            &reason,
+        ))
+    })?;
     let warnings = parsed
         .warnings
         .iter()

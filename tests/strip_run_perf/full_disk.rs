@@ -16,6 +16,7 @@ const DISK: &str = "RUNPERF_TEST_SMALL_DISK";
 
 /// A command whose last words run with a disk of this size mounted at `disk`, which goes away with
 /// them; nothing (said aloud) when mounting is not allowed here.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn with_disk(disk: &Path, kib: u32) -> Option<Command> {
     let script = format!("mount -t tmpfs -o size={kib}k,mode=0777 tmpfs \"$0\" && exec \"$@\"");
     let command = || {

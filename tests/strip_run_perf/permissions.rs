@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::support::{Said, copy_tree, fixture, is_root, said};
 
 /// The program with file permissions in force, or nothing (said aloud) when that cannot be had.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn bound_by_permissions(copy_in: &Path) -> Option<Command> {
     if !is_root() {
         return Some(Command::new(env!("CARGO_BIN_EXE_strip-run-perf")));
