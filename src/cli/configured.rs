@@ -285,3 +285,39 @@ fn in_force(of: Type, raw: &[String]) -> Value {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{analyze_perf, run_perf};
+
+    /// The file people read states the options of the programs and their defaults.
+    #[test]
+    fn every_key_is_an_option_and_states_its_default() {
+        for command in [run_perf::Cli::command(), analyze_perf::Cli::command()] {
+            let program = command.get_name();
+            for key in keys_of(program) {
+                let arg = option(&command, key)
+                    .unwrap_or_else(|| panic!("{program} has no option for {}", key.path()));
+                let own: Vec<String> = arg
+                    .get_default_values()
+                    .iter()
+                    .map(|value| value.to_string_lossy().into_owned())
+                    .collect();
+                if key.of != Type::Switch && !own.is_empty() {
+                    assert_eq!(own, texts(&key.example), "default of {}", key.path());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn configured_values_are_typed_as_people_would() {
+        assert_eq!(
+            texts(&serde_json::json!({"a": "1", "b": "x=y"})),
+            ["a=1", "b=x=y"]
+        );
+        assert_eq!(texts(&serde_json::json!(["A", "B"])), ["A", "B"]);
+        assert_eq!(texts(&serde_json::json!(1.5)), ["1.5"]);
+    }
+}

@@ -203,29 +203,6 @@ impl Config {
             }
         }
     }
-
-    /// Replaces a declared name by the built-in it stands for; `__NAME__` keeps the declared one in
-    /// paths and ids. Other names come back as they are.
-    ///
-    /// # Errors
-    /// As [`Config::expand`].
-    pub fn resolve(
-        &self,
-        kind: Kind,
-        name: &str,
-        params: &Map<String, Value>,
-        built_in: &[&str],
-    ) -> Result<(String, Map<String, Value>), ConfigError> {
-        let Some(mut expanded) = self.expand(kind, name, params, built_in)? else {
-            return Ok((name.to_owned(), params.clone()));
-        };
-        if !expanded.params.contains_key("__NAME__") {
-            expanded
-                .params
-                .insert("__NAME__".into(), expanded.name.into());
-        }
-        Ok((expanded.base, expanded.params))
-    }
 }
 
 #[cfg(test)]
