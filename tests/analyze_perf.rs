@@ -487,6 +487,19 @@ fn a_model_that_cannot_be_used_is_explained_and_nothing_is_written() {
 }
 
 #[test]
+fn a_model_that_is_not_there_is_wrong_usage() {
+    let said = run(analyze()
+        .args(["--rebase-model", "nowhere.json", "-l", "-", "--"])
+        .args(base()));
+    assert_eq!(said.code, 2);
+    assert!(
+        said.err.contains("cannot read the model nowhere.json"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn models_of_the_oldest_form_can_be_moved() {
     let dir = TempDir::new().expect("a directory");
     let model = dir.path().join("model.json");
@@ -590,6 +603,31 @@ fn results_that_cannot_be_read_are_left_out_and_said() {
     assert_eq!(fs::read(&model).expect("still there"), b"old");
 }
 
+/// `/dev/full` takes nothing, as a full disk does.
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    let to_file = run(analyze().args(["-l", "/dev/full", "--"]).args(base()));
+    assert_eq!(to_file.code, 1);
+    assert!(
+        to_file.err.contains("cannot write /dev/full") && to_file.err.contains("No space left"),
+        "{}",
+        to_file.err
+    );
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("a device");
+    let program = env!("CARGO_BIN_EXE_analyze-perf");
+    let status = std::process::Command::new(program)
+        .args(["-l", "-", "--"])
+        .args(base())
+        .stdout(full)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .expect("it starts");
+    assert_eq!(status.code(), Some(1));
+}
+
 #[test]
 fn older_abbreviations_of_options_work() {
     let dir = TempDir::new().expect("a directory");
@@ -634,5 +672,10 @@ fn a_written_model_fits_its_schema_in_names_and_kinds() {
 fn the_table_needs_a_build_with_frames() {
     let said = run(analyze().args(["-c", "-", "--"]).args(base()));
     assert_eq!(said.code, 2);
-    assert!(said.err.contains("`--csv` needs a build with the `frames` feature"), "{}", said.err);
+    assert!(
+        said.err
+            .contains("`--csv` needs a build with the `frames` feature"),
+        "{}",
+        said.err
+    );
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::directions::unit_of;
 use super::history::{History, Series};
+use super::reading::{Reading, why};
 use super::stats;
 use crate::metric::{Check, MetricId};
 use crate::text::one_line;
@@ -12,15 +13,17 @@ use crate::text::table::Table;
 /// Metrics and failures listed unless all are asked for.
 const LISTED: usize = 20;
 
-/// Returns the overview; `all` lists every primary metric and failure.
+/// Returns the overview of what was read; `all` lists every primary metric and failure.
 ///
 /// Nights are in order of time. Metrics are in order of their spread, the noisiest first: those
 /// limit what a comparison can see.
-pub fn overview(history: &History, all: bool) -> String {
+pub fn overview(reading: &Reading, all: bool) -> String {
+    let history = &reading.history;
     let mut text = String::new();
     nights(history, &mut text);
     metrics(history, all, &mut text);
     failures(history, all, &mut text);
+    unusable(reading, &mut text);
     text
 }
 
@@ -113,6 +116,18 @@ fn failures(history: &History, all: bool, text: &mut String) {
     more(total, listed, "failures", text);
 }
 
+fn unusable(reading: &Reading, text: &mut String) {
+    if reading.unusable.is_empty() {
+        return;
+    }
+    let mut table = Table::new(&["NOT READ", "WHY"]);
+    for (path, error) in &reading.unusable {
+        table.row([one_line(&path.to_string_lossy()), one_line(&why(error))]);
+    }
+    text.push('\n');
+    table.print(text);
+}
+
 fn more(total: usize, listed: usize, what: &str, text: &mut String) {
     if total > listed {
         let _ = writeln!(text, "… and {} {what}; all of them with -v", total - listed);
@@ -162,8 +177,19 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::super::history::samples::*;
     use super::*;
+    use crate::store::StoreError;
+
+    fn read(history: History) -> Reading {
+        Reading {
+            history,
+            unusable: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
 
     #[test]
     fn nights_stand_in_order_of_time_and_noisy_metrics_first() {
@@ -176,7 +202,13 @@ mod tests {
             ),
             result("a_20200102_123400", &[(IOPS, 110.0), (quiet, 1.0)], &[]),
         ]);
-        let text = overview(&history, false);
+        let mut reading = read(history);
+        let error = StoreError::NoResult {
+            path: "empty".into(),
+            reason: "nothing in it".into(),
+        };
+        reading.unusable.push((PathBuf::from("empty"), error));
+        let text = overview(&reading, false);
         let expected = "\
 NIGHT              TIME (UTC)        FIGURES  FAILURES
 z_20200101_000000  2020-01-01 00:00        3         1
@@ -191,6 +223,9 @@ P/fio/0000:./read-64KiB/throughput/iops_sec       2    1.000  IOPS   0.00 %
 
 FAILED IN          PLACE    WHY
 z_20200101_000000  P/fio/1  fio is gone
+
+NOT READ  WHY
+empty     nothing in it
 ";
         assert_eq!(text, expected);
     }
@@ -202,8 +237,13 @@ z_20200101_000000  P/fio/1  fio is gone
             .collect();
         let figures: Vec<(&str, f64)> = ids.iter().map(|id| (id.as_str(), 1.0)).collect();
         let history = History::new(vec![result("n", &figures, &[])]);
-        assert!(overview(&history, false).contains("… and 10 quieter ones; all of them with -v"));
-        let all = overview(&history, true);
+        let reading = read(history);
+        let cut = overview(&reading, false);
+        assert!(
+            cut.contains("… and 10 quieter ones; all of them with -v"),
+            "{cut}"
+        );
+        let all = overview(&reading, true);
         assert!(all.contains("read-29/") && !all.contains('…'), "{all}");
     }
 

@@ -419,4 +419,29 @@ mod tests {
         assert_eq!(trained.model.len(), 1);
         assert!(trained.model.get(&id(FAILED)).is_none());
     }
+
+    proptest::proptest! {
+        /// Whatever the values: no panic, and a line that exists is finite, rises, and keeps what it
+        /// learned from inside its range.
+        #[test]
+        fn any_values_give_a_sound_line_or_none(
+            values in proptest::collection::vec(proptest::num::f64::NORMAL | proptest::num::f64::ZERO, 1..12),
+            tolerance in 0.01f64..200.0,
+        ) {
+            for method in [Method::MinMax, Method::ThreeSigma] {
+                if let Ok(line) = Line::train(&values, method, tolerance) {
+                    proptest::prop_assert!(line.a.is_finite() && line.b.is_finite());
+                    proptest::prop_assert!(line.a >= 0.0, "{line:?}");
+                }
+            }
+            if let Ok(line) = Line::train(&values, Method::MinMax, tolerance) {
+                // Rounding: of a sum of terms as large as b.
+                let slack = tolerance * 1e-6 + line.b.abs() * 1e-9;
+                for value in values {
+                    let score = line.score(value);
+                    proptest::prop_assert!(score.abs() <= tolerance + slack, "{value} scores {score}: {line:?}");
+                }
+            }
+        }
+    }
 }

@@ -20,6 +20,15 @@ pub struct Reading {
     pub warnings: Vec<String>,
 }
 
+/// Returns in one line why a result cannot be used, for where its path stands already.
+pub fn why(error: &StoreError) -> String {
+    match error {
+        StoreError::NoResult { reason, .. } => reason.clone(),
+        StoreError::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// Reads result directories, strictly (no incorrect results), several at a time.
 ///
 /// A directory that is named twice, also by another path, is read once. The answer does not depend on

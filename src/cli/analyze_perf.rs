@@ -12,10 +12,10 @@ use super::exit::{ExitCode, FAILED, INCOMPLETE, OK, USAGE};
 use super::generate;
 use super::output::{self, Target};
 use crate::analysis::history::History;
-use crate::analysis::model_file;
+use crate::analysis::model_file::{self, ModelError};
 use crate::analysis::overview::overview;
 use crate::analysis::range_model::{LeftOut, Method, RangeModel, Tolerance};
-use crate::analysis::reading::{Reading, read_all};
+use crate::analysis::reading::{Reading, read_all, why};
 
 const ABOUT: &str = "Learn from many results what is normal";
 
@@ -221,8 +221,10 @@ fn analyze(options: &Options) -> Result<(), Problem> {
         .transpose()
         .map_err(|error| {
             let hint = error.hint();
+            // A name that does not exist is a typing mistake; a bad file is not.
+            let missing = matches!(&error, ModelError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
             Problem {
-                code: FAILED,
+                code: if missing { USAGE } else { FAILED },
                 error: error.into(),
                 hint,
             }
@@ -242,19 +244,20 @@ fn analyze(options: &Options) -> Result<(), Problem> {
         });
     }
 
-    let history = read(options)?;
+    let reading = read(options)?;
+    let history = &reading.history;
     if options.models.is_empty() && options.csv.is_none() {
-        output::print(overview(&history, options.list_all).as_bytes())
+        output::print(overview(&reading, options.list_all).as_bytes())
             .map_err(anyhow::Error::from)?;
         return Ok(());
     }
     // Everything is computed before the first file is touched.
     let mut outputs: Vec<(&Target, String)> = Vec::new();
     for (method, target) in &options.models {
-        outputs.push((target, model(options, *method, base.clone(), &history)));
+        outputs.push((target, model(options, *method, base.clone(), history)));
     }
     if let Some(target) = &options.csv {
-        outputs.push((target, csv(&history)?));
+        outputs.push((target, csv(history)?));
     }
     for (target, text) in outputs {
         target.write(text.as_bytes())?;
@@ -266,17 +269,14 @@ fn analyze(options: &Options) -> Result<(), Problem> {
 }
 
 /// Reads all results; those that cannot be used are warned about.
-fn read(options: &Options) -> Result<History, Problem> {
-    let Reading {
-        history,
-        unusable,
-        warnings,
-    } = read_all(&options.results);
-    for text in warnings {
+fn read(options: &Options) -> Result<Reading, Problem> {
+    let reading = read_all(&options.results);
+    let history = &reading.history;
+    for text in &reading.warnings {
         warn!("{text}");
     }
-    for (path, error) in &unusable {
-        warn!("{} is left out: {:#}", path.display(), Chain(error));
+    for (path, error) in &reading.unusable {
+        warn!("{} is left out: {}", path.display(), why(error));
     }
     for series in history.metrics.values() {
         for (night, text) in &series.failures {
@@ -301,22 +301,7 @@ fn read(options: &Options) -> Result<History, Problem> {
         metrics = history.metrics.len(),
         "read"
     );
-    Ok(history)
-}
-
-/// An error and its causes in one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
+    Ok(reading)
 }
 
 /// Trains or moves one model and returns the text of its file.
