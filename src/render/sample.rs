@@ -242,6 +242,76 @@ pub(crate) fn clean_night(count: usize) -> Comparison {
     comparison
 }
 
+/// Returns a night of `count` metrics and `references` builds with plausible names and a few findings.
+pub(crate) fn night(count: usize, references: usize) -> Comparison {
+    let mut comparison = sample_comparison();
+    // A small generator of its own: the same figures everywhere.
+    let mut seed = 7_u32;
+    let mut noise = move || {
+        let mut sum = 0.0;
+        for _ in 0..4 {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            sum += f64::from(seed >> 8) / f64::from(1 << 24) - 0.5;
+        }
+        sum
+    };
+    comparison.references = (0..references).map(|n| build(&(1254 + n).to_string(), u32::try_from(n % 27).unwrap_or(0) + 2)).collect();
+    for (n, reference) in comparison.references.iter_mut().enumerate() {
+        reference.env_changed = [11, 28].contains(&n);
+    }
+    let extend = |check: &mut CheckResult, noise: &mut dyn FnMut() -> f64| {
+        let from = references.saturating_sub(check.outside_builds.saturating_sub(1));
+        check.history = (0..references)
+            .map(|n| {
+                let moved = if n >= from { check.change_pct.unwrap_or(0.0) } else { 0.0 };
+                check.src.map(|src| src * (1.0 + (1.6 * noise() + moved) / 100.0))
+            })
+            .collect();
+        for (side, value) in [(&mut check.samples.src, check.src), (&mut check.samples.dst, check.dst)] {
+            *side = value.map(|value| (0..5).map(|_| value * (1.0 + noise() / 50.0)).collect()).unwrap_or_default();
+        }
+    };
+    for check in &mut comparison.metrics {
+        extend(check, &mut noise);
+    }
+    let kinds = [
+        ("throughput", "iops_sec", "IOPS", Better::Higher, true, 84_120.0),
+        ("latency", "clat", "ns", Better::Lower, false, 412_310.0),
+        ("latency", "lat", "ns", Better::Lower, false, 431_877.0),
+        ("latency", "slat", "ns", Better::Lower, false, 9_310.0),
+    ];
+    let mut serial = 0;
+    'all: for block in ["4KiB", "16KiB", "64KiB", "1024KiB", "4096KiB"] {
+        for depth in 1.. {
+            for profile in ["Localhost", "DefaultLibvirt", "DefaultLibvirtMulti", "TunedLibvirt"] {
+                for rw in ["read", "write", "randread", "randwrite", "randrw"] {
+                    for (kind, metric, unit, better, primary, level) in kinds {
+                        if comparison.metrics.len() >= count {
+                            break 'all;
+                        }
+                        let id = format!("{profile}/fio/0000:./{rw}-{block}-{depth}i/{kind}/{metric}.mean");
+                        let change = (noise() * 20.0).round() / 10.0;
+                        let mut one = check(&id, unit, better, primary, Status::Within, Some(level), Some(change), 0);
+                        extend(&mut one, &mut noise);
+                        comparison.metrics.push(one);
+                        serial += 1;
+                    }
+                }
+            }
+            if serial * 5 >= count {
+                serial = 0;
+                break;
+            }
+        }
+    }
+    comparison.counts = self::count(&comparison.metrics, comparison.errors.len());
+    comparison.reason = format!(
+        "3 of {} checks regressed, in 2 places; worst: TunedLibvirt / fio / randread-4KiB \u{2212}11.8 %, 2.4 x the band, since build 1282",
+        comparison.metrics.len()
+    );
+    comparison
+}
+
 /// Returns a comparison with [`HOSTILE`] (and `extra`) in every text field.
 pub(crate) fn hostile_comparison(extra: &str) -> Comparison {
     let mut comparison = sample_comparison();

@@ -130,8 +130,12 @@ impl Words {
     }
 
     /// Returns the change of a check with its unit: percent, points for a spread; `None` when unknown.
+    ///
+    /// A change from 0 has no number and is said in words.
     pub fn change(self, check: &CheckResult) -> Option<String> {
-        let value = check.change_pct.filter(|v| v.is_finite())?;
+        let Some(value) = check.change_pct.filter(|v| v.is_finite()) else {
+            return (check.src.is_some() && check.dst.is_some()).then(|| "from 0".to_owned());
+        };
         Some(match check.check {
             Check::Stddev => format!("{} points", self.signed(value)),
             Check::Mean | Check::Error => self.percent(value),
