@@ -18,7 +18,7 @@ use crate::render::words;
 /// Samples of one side that are drawn.
 const MOST_SAMPLES: usize = 20;
 /// Characters of a text; the row holds it in full.
-const LONGEST_TEXT: usize = 100;
+pub(super) const LONGEST_TEXT: usize = 100;
 
 /// Returns the block as JSON in which no `<` is left.
 pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, RenderError> {

@@ -752,8 +752,10 @@ fn group_cell(cell: &Cell, profile: &str, test: &str, kind: &str) -> Option<Cell
         Some(('g', _)) => "cold",
         _ => "",
     };
+    // As the data block has them, or the filter would find nothing.
+    let part = |text: &str| encode(&cut(text, super::data::LONGEST_TEXT), true);
     Some(CellView {
-        href: format!("#?p={}&t={}&w={}", encode(profile, true), encode(test, true), encode(kind, true)),
+        href: format!("#?p={}&t={}&w={}", part(profile), part(test), part(kind)),
         class,
         mean: cell.mean_pct.map_or("–".to_owned(), |mean| Words::RICH.percent(mean)),
         checks: cell.checks,
