@@ -51,7 +51,7 @@ Exit codes:
 pub struct Cli {
     /// Tests, one after another: a name, or a name with parameters as a JSON object
     #[arg(value_name = "TEST", value_parser = item::parse_item,
-          required_unless_present_any = ["list", "show_config", "generate"])]
+          required_unless_present_any = ["list", "show_config", "generate", "recover", "resume"])]
     tests: Vec<Item>,
 
     /// Profiles, one after another; the tests run under each of them [default: Localhost]
@@ -150,7 +150,7 @@ pub struct Cli {
     run_id: Option<String>,
 
     /// Seconds between two looks at the machine beside each sample; 0 is off
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, help_heading = "Result")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true, help_heading = "Result")]
     monitor_interval: f64,
 
     /// Show progress as a live block on a terminal, as lines, or not at all

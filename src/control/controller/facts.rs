@@ -9,7 +9,7 @@ use crate::config::host_params::Measured;
 use crate::host::Workers;
 use crate::host::facts::Facts;
 use crate::host::spoilers::{Look, Note};
-use crate::profiles::Profile;
+use crate::profiles::{Profile, ProfileError};
 use crate::shell::ShellError;
 use crate::store::metadata::MachineFacts;
 use crate::store::record::FailureRecord;
@@ -112,7 +112,9 @@ impl Controller<'_> {
                 distro,
             );
             let sections = facts.map(|facts| facts.sections).unwrap_or_else(|error| {
-                tracing::warn!(worker = %worker.name, %error, "no facts of this worker");
+                if !matches!(error, ShellError::Interrupted { .. }) {
+                    tracing::warn!(worker = %worker.name, %error, "no facts of this worker");
+                }
                 MachineFacts::new()
             });
             let clean = |(name, text): (String, String)| (name, self.cx.redactor.clean(&text));
@@ -136,6 +138,7 @@ impl Controller<'_> {
         for (host, profile) in self.hosts.iter().zip(instances) {
             match caught(|| profile.facts(host, &self.cx)) {
                 Ok(Ok(facts)) => all.push(facts.to_json()),
+                Ok(Err(ProfileError::Interrupted)) => return,
                 Ok(Err(error)) => failure = Some((chain(&error), FailureRecord::of(&error))),
                 Err(panic) => failure = Some((panic.to_string(), FailureRecord::of(&panic))),
             }

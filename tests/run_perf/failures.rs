@@ -1,0 +1,167 @@
+//! Tests that fail, skip, panic, take too long.
+
+use crate::support::Place;
+
+#[test]
+fn a_failing_command_is_retried_then_recorded_and_the_next_test_runs() {
+    let place = Place::new();
+    let failing = r#"command:{"command": ["sh", "-c", "echo no such device >&2; exit 3"], "__NAME__": "mine"}"#;
+    let ended = place.run(&[
+        "--retry-tests",
+        "2",
+        "--progress",
+        "plain",
+        "--output",
+        "r",
+        "--",
+        failing,
+        "dummy",
+    ]);
+
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert_eq!(
+        ended.last_line(),
+        "FAIL: 1 of 2 tests ran, 1 failed, result in r"
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("see r/Localhost/mine/1/__error0__/exception"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("test Localhost/mine (1/2) FAILED attempt 1/2: "),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("test Localhost/dummy (2/2) done in "),
+        "{}",
+        ended.stderr
+    );
+    for attempt in ["0", "1"] {
+        let record = format!("r/Localhost/mine/{attempt}/__error0__");
+        assert!(
+            place.read(&format!("{record}/exception")).contains("3"),
+            "names the status"
+        );
+        assert!(
+            place
+                .read(&format!("{record}/traceback"))
+                .contains("no such device"),
+            "shows what it printed"
+        );
+        assert!(
+            place
+                .read(&format!("{record}/details"))
+                .starts_with("test mine@Localhost attempt ")
+        );
+    }
+    assert!(!place.exists("r/Localhost/mine/0000"), "no result");
+    assert!(place.exists("r/Localhost/dummy/0000/result.json"));
+    assert_eq!(place.metadata("r", "exit_code").as_deref(), Some("3"));
+    assert!(
+        place.metadata("r", "finished").is_some(),
+        "the run reached its end"
+    );
+}
+
+#[test]
+fn the_first_success_ends_the_attempts() {
+    let place = Place::new();
+    let ended = place.run(&["--output", "r", "--", r#"dummy:{"fail-first": 1}"#]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let names = place.list("r/Localhost/dummy");
+    assert_eq!(names[..2], ["0", "0000"]);
+    assert!(
+        names.len() == 3 && names[2].starts_with("tmp"),
+        "the failed attempt stays: {names:?}"
+    );
+}
+
+#[test]
+fn a_skip_counts_as_done_and_leaves_its_reason() {
+    let place = Place::new();
+    let ended = place.run(&["--output", "r", "--", r#"dummy:{"skip": "no such disk"}"#]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(
+        ended.last_line(),
+        "PASS: 0 of 1 tests ran, 1 skipped, result in r"
+    );
+    let names = place.list("r/Localhost/dummy");
+    assert!(
+        names.len() == 1 && names[0].starts_with("tmp"),
+        "no retry, no result: {names:?}"
+    );
+    assert_eq!(
+        place.read(&format!("r/Localhost/dummy/{}/SKIP", names[0])),
+        "no such disk\n"
+    );
+}
+
+#[test]
+fn a_panic_in_a_test_is_a_failure_of_that_test_only() {
+    let place = Place::new();
+    let ended = place.run(&[
+        "--retry-tests",
+        "1",
+        "--output",
+        "r",
+        "--",
+        r#"dummy:{"panic": "oops", "__NAME__": "broken"}"#,
+        "dummy",
+    ]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert_eq!(
+        ended.last_line(),
+        "FAIL: 1 of 2 tests ran, 1 failed, result in r"
+    );
+    assert!(
+        place
+            .read("r/Localhost/broken/0/__error0__/exception")
+            .starts_with("defect in run-perf: oops, at ")
+    );
+    assert_eq!(place.read("r/Localhost/broken/0/__error0__/class"), "panic");
+    assert!(
+        !ended.stderr.contains("panicked"),
+        "no backtrace between the lines: {}",
+        ended.stderr
+    );
+    assert!(
+        place
+            .read("r/__sessions__/localhost")
+            .contains("Reverting profile Localhost")
+    );
+}
+
+#[test]
+fn the_time_limit_ends_the_run_in_good_order() {
+    let place = Place::new();
+    let ended = place.run(&[
+        "--time-limit",
+        "6s",
+        "--output",
+        "r",
+        "--",
+        "dummy",
+        r#"dummy:{"sleep": 60, "__NAME__": "long"}"#,
+        "dummy",
+    ]);
+    assert_eq!(
+        ended.code, 3,
+        "what did not run counts as failed: {}",
+        ended.stdout
+    );
+    assert_eq!(
+        ended.last_line(),
+        "FAIL: 1 of 3 tests ran, time limit reached, result in r"
+    );
+    assert!(
+        place
+            .read("r/__sessions__/localhost")
+            .contains("Reverting profile Localhost")
+    );
+}

@@ -1,0 +1,10 @@
+//! The program `run-perf`, run for real on this machine.
+
+mod failures;
+mod permissions;
+mod plan;
+mod results;
+mod secrets;
+mod signals;
+mod support;
+mod usage;
