@@ -41,7 +41,8 @@ Exit codes:
 /// The command line of strip-run-perf.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "strip-run-perf", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP,
-          infer_long_args = true, max_term_width = 100)]
+          infer_long_args = true, max_term_width = 100,
+          override_usage = "strip-run-perf [OPTIONS] SRC DST")]
 pub struct Cli {
     /// Result directory to read
     #[arg(value_name = "SRC", required_unless_present_any = ["show_config", "generate"])]
@@ -87,10 +88,9 @@ fn run(args: Vec<OsString>) -> ExitCode {
     if let Err(error) = common::start_logging(&cli.common) {
         return common::finish(Err(error), color);
     }
+    // Both are there unless something else was asked for, which was answered above.
     let (Some(from), Some(to)) = (&cli.from, &cli.to) else {
-        return answer(
-            "strip-run-perf takes no values from a configuration file or the environment\n",
-        );
+        return OK;
     };
     let options = StripOptions {
         include_incorrect: cli.include_incorrect,

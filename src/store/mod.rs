@@ -100,6 +100,13 @@ impl StoreError {
             {
                 Some("check who owns it and who may read and write it".into())
             }
+            StoreError::Io {
+                action: "list" | "read",
+                source,
+                ..
+            } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("check the path, and that it is given as seen from here".into())
+            }
             StoreError::NotReplaced { path, reason } if reason.contains("journal") => Some(
                 format!("undo them first: run-perf --recover {}", path.display()),
             ),

@@ -123,7 +123,8 @@ pub fn read_result(name: &str, path: &Path, include: Include) -> Result<ResultDa
         }
     };
 
-    let run_key = |key: &str| metadata.values.contains_key(key);
+    // A result may carry metadata of any name; where it ran stays a parameter.
+    let run_key = |key: &str| key != "profile" && metadata.values.contains_key(key);
     let files: Vec<_> = found
         .files
         .par_iter()

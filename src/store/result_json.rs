@@ -119,8 +119,18 @@ impl Iteration {
     /// Returns the mean and unit of the primary metric over all clients.
     pub fn primary(&self) -> Option<(f64, &str)> {
         let data = &self.iteration_data;
-        let name = data.parameters.benchmark.iter().find_map(|benchmark| benchmark.get("primary_metric")?.as_str())?;
-        let entries = data.throughput.get(name).or_else(|| data.latency.get(name))?;
-        entries.iter().find(|entry| entry.client_hostname == "all").map(|entry| (entry.mean, entry.unit.as_str()))
+        let name = data
+            .parameters
+            .benchmark
+            .iter()
+            .find_map(|benchmark| benchmark.get("primary_metric")?.as_str())?;
+        let entries = data
+            .throughput
+            .get(name)
+            .or_else(|| data.latency.get(name))?;
+        entries
+            .iter()
+            .find(|entry| entry.client_hostname == "all")
+            .map(|entry| (entry.mean, entry.unit.as_str()))
     }
 }

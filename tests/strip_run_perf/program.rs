@@ -2,6 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use runperf::store::strip::{StripError, StripOptions};
 
 use crate::support::{
     Said, copy_tree, files, fixture, nights, read, result_with, said, seen, strip_run_perf,
@@ -252,4 +256,47 @@ fn help_teaches_and_old_abbreviations_work() {
         strip(&["--include", "--attach"], &night, &small).code,
         Some(0)
     );
+}
+
+#[test]
+fn a_model_of_small_results_is_the_model_of_the_originals() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let names = [
+        "result_20200726_080654",
+        "result_20200726_091827",
+        "result_20200726_092842",
+    ];
+    for name in names {
+        let to = dir.path().join(name);
+        assert_eq!(strip(&[], &fixture("1_base").join(name), &to).code, Some(0));
+    }
+    let model = |root: &Path, file: &str| {
+        let file = dir.path().join(file);
+        let said = said(
+            Command::new(env!("CARGO_BIN_EXE_analyze-perf"))
+                .arg("-l")
+                .arg(&file)
+                .arg("--")
+                .args(names.map(|name| root.join(name))),
+        );
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        fs::read_to_string(file).expect("readable")
+    };
+    let of_originals = model(&fixture("1_base"), "originals.json");
+    assert!(of_originals.contains("iops_sec.mean"), "{of_originals}");
+    assert_eq!(model(dir.path(), "small.json"), of_originals);
+}
+
+#[test]
+fn a_signal_stops_it_between_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let to = dir.path().join("small");
+    let night = fixture("1_base/result_20200726_091827");
+    let stopped =
+        runperf::store::strip::strip(&night, &to, StripOptions::default(), &AtomicBool::new(true));
+    assert!(
+        matches!(stopped, Err(StripError::Interrupted)),
+        "{stopped:?}"
+    );
+    assert!(!to.exists());
 }

@@ -97,7 +97,11 @@ pub(crate) struct Said {
 }
 
 pub(crate) fn said(command: &mut Command) -> Said {
+    // Nobody's own configuration has a say here.
     let output = command
+        .env("HOME", "/nonexistent")
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("RUNPERF_CONFIG")
         .env_remove("RUST_BACKTRACE")
         .output()
         .expect("the program starts");
