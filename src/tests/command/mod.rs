@@ -21,6 +21,7 @@ use super::{Expected, Test, TestContext, TestError};
 use crate::control::cancel::CancelToken;
 use crate::control::event::Event;
 use crate::host::Worker;
+use crate::host::monitor::Monitors;
 use crate::metric::Better;
 use crate::shell::{CommandLine, Limits, Output, ShellError, ShellExt};
 use crate::store::StoreError;
@@ -371,13 +372,14 @@ impl Test for Command {
                 samples: options.samples,
                 expected: None,
             });
-            let measured = self
-                .once(cx, sample, &raw.join(format!("sample{sample}")))
-                .and_then(|left| {
-                    left.iter()
-                        .map(|left| self.entries(cx, left))
-                        .collect::<Result<Vec<_>, _>>()
-                });
+            let monitors = Monitors::start(cx.workers, cx.run);
+            let left = self.once(cx, sample, &raw.join(format!("sample{sample}")));
+            monitors.finish(cx.dir, &options.iteration, sample);
+            let measured = left.and_then(|left| {
+                left.iter()
+                    .map(|left| self.entries(cx, left))
+                    .collect::<Result<Vec<_>, _>>()
+            });
             match measured {
                 Ok(entries) => builder.sample(entries.concat()),
                 Err(error) => {

@@ -132,6 +132,25 @@ fn each_sample_is_a_run_and_warm_up_is_thrown_away() {
 }
 
 #[test]
+fn machines_are_watched_beside_each_sample_when_asked() {
+    let mut bench = Bench::new();
+    bench
+        .go(&json!({"command": "true", "samples": 1}))
+        .expect("runs");
+    assert!(!bench.folder.path().join("monitor").exists());
+
+    bench.run.monitor_interval = Some(std::time::Duration::from_millis(50));
+    bench
+        .go(&json!({"command": "true", "samples": 2}))
+        .expect("runs");
+    assert!(
+        bench
+            .read("monitor/run/sample2/foo.csv")
+            .starts_with("t,cpu_user,")
+    );
+}
+
+#[test]
 fn without_metrics_the_time_it_takes_is_measured() {
     let bench = Bench::new();
     let iterations = bench
