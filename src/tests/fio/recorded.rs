@@ -232,7 +232,7 @@ fn every_recorded_run_is_in_one_of_the_tests() {
         let name = entry.file_name().into_string().expect("a plain name");
         if entry.path().is_dir() {
             assert!(
-                this.contains(&format!("(\"{name}\", ")),
+                this.contains(&format!("\"{name}\",")),
                 "{name} is not tested"
             );
             cases += 1;
