@@ -263,7 +263,8 @@ fn shape(value: &Value, place: &str, found: &mut BTreeMap<String, &'static str>)
 #[test]
 fn a_real_run_has_pbenchs_shape_and_figures_that_add_up() {
     need!(has("fio"), "no fio");
-    let bench = Bench::new();
+    let mut bench = Bench::new();
+    bench.context.monitor_interval = Some(Duration::from_secs(1));
     let target = bench.target("target");
     let given = json!({"type": "randrw", "block-sizes": "4", "runtime": "1", "ramptime": "0", "samples": 3,
         "file-size": "8", "targets": target, "numjobs": "__PER_WORKER_CPUS__", "direct": 0, "iodepth": 4});
@@ -354,8 +355,18 @@ fn a_real_run_has_pbenchs_shape_and_figures_that_add_up() {
     let written: Vec<Iteration> = serde_json::from_value(ours).expect("our own types");
     assert_eq!(written, iterations);
 
-    // What fio wrote is kept; nothing else is left on the machine.
+    // What fio wrote is kept, and what the machine did meanwhile; nothing else is left on the machine.
     let kept = bench.kept();
+    let monitor = std::fs::read_to_string(
+        bench
+            .attempt()
+            .join("monitor/randrw-4KiB/sample2/localhost.csv"),
+    );
+    let monitor = monitor.expect("one file a sample");
+    assert!(
+        monitor.starts_with("t,cpu_user,") && monitor.lines().count() >= 2,
+        "{monitor}"
+    );
     for file in [
         "fio.job",
         "fio.cmd",

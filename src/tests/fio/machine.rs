@@ -258,17 +258,12 @@ fn keep(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 }
 
 fn not_installed(shell: &dyn Shell, limits: &Limits) -> Fault {
-    let release = shell
-        .read_file(Path::new("/etc/os-release"), limits)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    let message = format!("fio is not installed on {}", shell.target());
-    Fault::new(
-        "not-installed",
-        message,
-        install_hint(&String::from_utf8_lossy(&release)),
-    )
+    let release = shell.read_file(Path::new("/etc/os-release"), limits);
+    let release = release.ok().flatten().unwrap_or_default();
+    let hint = install_hint(&String::from_utf8_lossy(&release));
+    // The command stands in the message too: summaries have one line for a failure.
+    let message = format!("fio is not installed on {} ({hint})", shell.target());
+    Fault::new("not-installed", message, hint)
 }
 
 /// Returns how to install fio on a system with this `os-release`.

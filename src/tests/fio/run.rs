@@ -1,6 +1,5 @@
 //! The test: iterations, samples, and what is kept of them.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -12,7 +11,8 @@ use super::params::{JobMode, Settings, base_name, check};
 use super::sample::{self, Log};
 use super::{benchmark, target};
 use crate::control::event::Event;
-use crate::host::Worker;
+use crate::host::monitor::Monitors;
+use crate::host::{Worker, Workers};
 use crate::shell::{CommandLine, ShellExt};
 use crate::store::StoreError;
 use crate::store::result_json::Iteration;
@@ -201,10 +201,12 @@ impl Fio {
     fn sample(
         &self,
         cx: &TestContext<'_>,
-        jobs: &[JobFile],
-        raw: &Path,
+        work: &Work<'_>,
+        sample: u32,
     ) -> Result<Sampled, TestError> {
         let limits = cx.run.limits();
+        let raw = cx.dir.join("raw").join(text::file_name(&work.point.name));
+        let raw = raw.join(format!("sample{sample}"));
         if let Some(script) = &self.settings.pre_script {
             for machine in &self.machines {
                 machine.run_script(script, &limits)?;
@@ -215,15 +217,16 @@ impl Fio {
             let raw = if many {
                 raw.join(text::file_name(&machine.client))
             } else {
-                raw.to_owned()
+                raw.clone()
             };
             machine.sample(job, &raw, times(&self.settings, job), &limits)
         };
+        let monitors = Monitors::start(&self.watched(cx), cx.run);
         let results: Vec<_> = std::thread::scope(|scope| {
             let running: Vec<_> = self
                 .machines
                 .iter()
-                .zip(jobs)
+                .zip(work.jobs)
                 .map(|(machine, job)| scope.spawn(move || one(machine, job)))
                 .collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
@@ -233,6 +236,7 @@ impl Fio {
             };
             running.into_iter().map(join).collect()
         });
+        monitors.finish(cx.dir, &work.point.name, sample);
         let mut all: Option<FioOutput> = None;
         let mut logs = Vec::new();
         for (machine, result) in self.machines.iter().zip(results) {
@@ -250,7 +254,7 @@ impl Fio {
             }
         }
         let output = all.ok_or_else(no_worker)?;
-        let processes = jobs.iter().map(JobFile::processes).sum();
+        let processes = work.jobs.iter().map(JobFile::processes).sum();
         let entries = entries(&output, &logs, processes)?;
         Ok(Sampled { output, entries })
     }
@@ -283,8 +287,7 @@ impl Fio {
                     .and_then(JobFile::seconds)
                     .map(Duration::from_secs),
             });
-            let place = format!("{}/sample{sample}", text::file_name(&work.point.name));
-            let sampled = self.sample(cx, work.jobs, &cx.dir.join("raw").join(&place))?;
+            let sampled = self.sample(cx, work, sample)?;
             builder.add_parameters(benchmark(&sampled.output, limit));
             builder.sample(sampled.entries);
             let mut all = done.to_vec();
@@ -292,6 +295,16 @@ impl Fio {
             cx.checkpoint(&all)?;
         }
         Ok(builder.build())
+    }
+
+    /// Returns the workers the monitor watches: those fio runs on.
+    fn watched(&self, cx: &TestContext<'_>) -> Workers {
+        Workers(
+            Self::workers(cx)
+                .into_iter()
+                .map(|worker| vec![worker.clone()])
+                .collect(),
+        )
     }
 
     fn user(&self, cx: &TestContext<'_>) -> Map<String, Value> {
