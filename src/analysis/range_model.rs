@@ -252,6 +252,11 @@ impl RangeModel {
         self.get(id).map(|line| line.score(value))
     }
 
+    /// Returns every line with the text of its id, sorted.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &Line)> {
+        self.lines.iter().map(|(id, line)| (id.as_str(), line))
+    }
+
     /// Returns the score at the edge of the normal range.
     pub fn tolerance(&self) -> f64 {
         self.tolerance.value()

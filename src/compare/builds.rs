@@ -7,20 +7,7 @@ use crate::store::read::ResultData;
 ///
 /// The order of arguments says nothing: "since" must not depend on how a shell glob sorts.
 pub(crate) fn by_date(results: &mut [ResultData]) {
-    results.sort_by_cached_key(|result| (date(result), result.name.clone(), result.path.clone()));
-}
-
-/// Returns when a result was made, RFC 3339.
-pub(crate) fn date(result: &ResultData) -> Option<String> {
-    let directory = result
-        .path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    result
-        .metadata
-        .date(&directory)
-        .map(|date| date.to_string())
+    results.sort_by_cached_key(|result| (result.date(), result.name.clone(), result.path.clone()));
 }
 
 /// Returns the build as reports name it.
@@ -37,7 +24,7 @@ pub(crate) fn build(result: &ResultData) -> Build {
         name: label.clone().unwrap_or_else(|| result.name.clone()),
         path: result.path.display().to_string(),
         build: label,
-        date: date(result),
+        date: result.date().map(|date| date.to_string()),
         distro: known("distro"),
         machines: machines(result),
         url: known("url"),
@@ -56,25 +43,34 @@ pub(crate) fn machines(result: &ResultData) -> Vec<String> {
         .collect()
 }
 
-/// Makes names of builds differ: equal ones get the given name or the path behind them.
-pub(crate) fn tell_apart(builds: &mut [&mut Build], given: &[String]) {
-    let names: Vec<String> = builds.iter().map(|build| build.name.clone()).collect();
-    let repeated =
-        |name: &str, names: &[String]| names.iter().filter(|other| *other == name).count() > 1;
-    for ((build, name), given) in builds.iter_mut().zip(&names).zip(given) {
-        if repeated(name, &names) && *name != *given {
-            build.name = format!("{name} ({given})");
+/// Makes names of builds differ: equal ones get the name given, then the path, then a number.
+fn tell_apart(builds: &mut [Build], results: &[&ResultData]) {
+    let further: [fn(&ResultData) -> String; 2] = [
+        |result| result.name.clone(),
+        |result| result.path.display().to_string(),
+    ];
+    for more in further {
+        for index in repeated(builds) {
+            let more = more(results[index]);
+            if builds[index].name != more {
+                builds[index].name = format!("{} ({more})", builds[index].name);
+            }
         }
     }
-    let names: Vec<String> = builds.iter().map(|build| build.name.clone()).collect();
-    let mut seen = std::collections::BTreeMap::new();
-    for (build, name) in builds.iter_mut().zip(&names) {
-        let count = seen.entry(name).or_insert(0);
-        *count += 1;
-        if *count > 1 {
-            build.name = format!("{name} #{count}");
-        }
+    for (number, index) in repeated(builds).into_iter().enumerate().skip(1) {
+        builds[index].name = format!("{} #{}", builds[index].name, number + 1);
     }
+}
+
+/// Returns the indices of builds whose name another one has too.
+fn repeated(builds: &[Build]) -> Vec<usize> {
+    let mut count = std::collections::BTreeMap::new();
+    for build in builds {
+        *count.entry(build.name.as_str()).or_insert(0) += 1;
+    }
+    (0..builds.len())
+        .filter(|index| count[builds[*index].name.as_str()] > 1)
+        .collect()
 }
 
 /// Returns SRC, references and DST as builds with names that differ.
@@ -84,7 +80,6 @@ pub(crate) fn named(src: &ResultData, references: &[ResultData], dst: &ResultDat
         .chain(std::iter::once(dst))
         .collect();
     let mut all: Vec<Build> = results.iter().map(|result| build(result)).collect();
-    let given: Vec<String> = results.iter().map(|result| result.name.clone()).collect();
-    tell_apart(&mut all.iter_mut().collect::<Vec<_>>(), &given);
+    tell_apart(&mut all, &results);
     all
 }

@@ -176,6 +176,7 @@ fn conclude(
         references,
         dst,
         models,
+        notes: _,
     } = inputs;
     let mut all_builds = builds::named(src, references, dst);
     let names: Vec<String> = all_builds
@@ -288,7 +289,7 @@ fn conclude(
         errors: errors::of_target(src, references, dst, &names[references.len()]),
         works_again: errors::works_again(src, dst),
         environment: environment.differences,
-        notes: Vec::new(),
+        notes: inputs.notes.clone(),
     };
     comparison.dst.counts.clone_from(&comparison.counts);
     comparison
@@ -381,6 +382,7 @@ mod tests {
                 references,
                 dst,
                 models: Vec::new(),
+                notes: Vec::new(),
             },
             &options,
         )

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::analysis::range_model::RangeModel;
 use crate::metric::{Better, MetricId};
 use crate::store::read::ResultData;
 
@@ -28,6 +29,28 @@ pub struct LineModel {
 }
 
 impl LineModel {
+    /// Takes the lines of a loaded model; `name` is for the report.
+    pub fn new(name: &str, model: &RangeModel) -> Self {
+        // Version 3 stores lines that fall where larger is worse.
+        let turned = model.version() >= 3;
+        let lines = model
+            .lines()
+            .map(|(id, line)| {
+                let line = ModelLine {
+                    a: line.a,
+                    b: line.b,
+                    raw: line.raw,
+                    turned,
+                };
+                (id.to_owned(), line)
+            })
+            .collect();
+        Self {
+            name: name.to_owned(),
+            lines,
+        }
+    }
+
     /// Returns the line of a metric.
     pub fn line(&self, id: &MetricId) -> Option<ModelLine> {
         self.lines.get(id.as_str()).copied()
@@ -45,6 +68,8 @@ pub struct Inputs {
     pub dst: ResultData,
     /// Models of `-l`, in the order given.
     pub models: Vec<LineModel>,
+    /// What a reader should know about how they were read, one line each.
+    pub notes: Vec<String>,
 }
 
 /// A limit, and whether a person chose it (the older tool prints `5` for its default and `5.0`

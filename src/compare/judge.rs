@@ -380,7 +380,7 @@ pub(crate) fn named(id: &MetricId, better: Better) -> CheckResult {
 }
 
 fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = inputs.notes.clone();
     let count = |label: &str| {
         metrics
             .iter()

@@ -17,6 +17,7 @@ fn judged(
             references,
             dst,
             models: Vec::new(),
+            notes: Vec::new(),
         },
         options,
     )
@@ -608,6 +609,7 @@ fn a_model_makes_a_quiet_metric_strict_and_a_loud_one_lenient() {
                 references: Vec::new(),
                 dst: iops(dst),
                 models: vec![model],
+                notes: Vec::new(),
             },
             &Options::default(),
         );

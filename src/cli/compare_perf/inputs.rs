@@ -1,0 +1,214 @@
+//! From arguments to results that are read.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use tracing::{debug, info, warn};
+
+use super::Problem;
+use crate::analysis::range_model::RangeModel;
+use crate::cli::exit::{ExitCode, FAILED, INCOMPLETE};
+use crate::compare::{Inputs, LineModel};
+use crate::store::StoreError;
+use crate::store::read::{Include, ResultData, read_result};
+
+/// A result as typed: `PATH` or `NAME:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+}
+
+impl Named {
+    /// Takes the part after the first colon as the path if it exists, else the whole text;
+    /// `None` when neither does. Without a name the directory's own is used.
+    pub(super) fn new(typed: &OsString) -> Option<Self> {
+        if let Some((name, path)) = typed.to_str().and_then(|text| text.split_once(':'))
+            && !path.is_empty()
+            && Path::new(path).exists()
+        {
+            let path = PathBuf::from(path);
+            let name = if name.is_empty() {
+                base_name(&path)
+            } else {
+                name.to_owned()
+            };
+            return Some(Self { name, path });
+        }
+        let path = PathBuf::from(typed);
+        path.exists().then(|| Self {
+            name: base_name(&path),
+            path,
+        })
+    }
+}
+
+/// Returns the directory's name, of `.` and the like that of what they stand for.
+fn base_name(path: &Path) -> String {
+    let named = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    named(path)
+        .or_else(|| named(&path.canonicalize().ok()?))
+        .unwrap_or_else(|| path.display().to_string())
+}
+
+/// Loads the models of `-l`; one that cannot be used is wrong usage.
+pub(super) fn load_models(paths: &[PathBuf], usage: ExitCode) -> Result<Vec<LineModel>, Problem> {
+    paths
+        .iter()
+        .map(|path| match RangeModel::load(path) {
+            Ok(model) => Ok(LineModel::new(&path.display().to_string(), &model)),
+            Err(error) => {
+                let hint = error.hint();
+                Err(Problem {
+                    code: usage,
+                    error: error.into(),
+                    hint,
+                })
+            }
+        })
+        .collect()
+}
+
+/// Reads everything, in parallel; the order of the outcome is that of the arguments.
+///
+/// SRC is always read strictly. A reference that cannot be read is left out and said.
+pub(super) fn read(
+    positional: &[Named],
+    further: &[Named],
+    models: Vec<LineModel>,
+    include_incorrect: bool,
+) -> Result<Inputs, Problem> {
+    let (Some(src), Some(dst)) = (positional.first(), positional.last()) else {
+        unreachable!("clap asks for at least one result");
+    };
+    let between = positional
+        .get(1..positional.len().saturating_sub(1))
+        .unwrap_or_default();
+    let references: Vec<&Named> = between.iter().chain(further).collect();
+
+    let loose = Include {
+        incorrect: include_incorrect,
+        samples: true,
+    };
+    let plain = Include {
+        incorrect: include_incorrect,
+        samples: false,
+    };
+    let mut wanted = vec![
+        (
+            src,
+            Include {
+                incorrect: false,
+                samples: true,
+            },
+        ),
+        (dst, loose),
+    ];
+    wanted.extend(references.iter().map(|named| (*named, plain)));
+    let mut read: Vec<Result<ResultData, StoreError>> = wanted
+        .par_iter()
+        .map(|(named, include)| {
+            debug!(path = %named.path.display(), "reading");
+            read_result(&named.name, &named.path, *include)
+        })
+        .collect();
+    let of_references = read.split_off(2);
+    let dst = read.pop().map(needed).transpose()?;
+    let src = read.pop().map(needed).transpose()?;
+    let (Some(src), Some(dst)) = (src, dst) else {
+        unreachable!("both were asked for above")
+    };
+
+    let mut notes = Vec::new();
+    let mut kept = Vec::new();
+    for (data, named) in of_references.into_iter().zip(&references) {
+        match data {
+            Ok(data) => kept.push(data),
+            Err(error) => {
+                warn!(path = %named.path.display(), "reference left out: {}", chain(&error));
+                notes.push(format!("the reference {} is left out: {error}", named.name));
+            }
+        }
+    }
+    for data in [&src, &dst].into_iter().chain(&kept) {
+        for warning in &data.warnings {
+            info!(result = %data.name, "{warning}");
+        }
+        info!(result = %data.name, metrics = data.measurements.len(), failures = data.failures.len(), "read");
+    }
+    Ok(Inputs {
+        src,
+        references: kept,
+        dst,
+        models,
+        notes,
+    })
+}
+
+/// Takes SRC or DST, without which nothing can be compared.
+fn needed(read: Result<ResultData, StoreError>) -> Result<ResultData, Problem> {
+    read.map_err(|error| {
+        // An empty directory holds nothing to compare; one that cannot be read is another matter.
+        let code = if matches!(error, StoreError::NoResult { .. }) {
+            INCOMPLETE
+        } else {
+            FAILED
+        };
+        let hint = error
+            .hint()
+            .or_else(|| Some("name a directory that run-perf wrote".into()));
+        Problem {
+            code,
+            error: error.into(),
+            hint,
+        }
+    })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_counts_only_when_the_path_behind_it_exists() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let plain = dir.path().join("result_1");
+        let colon = dir.path().join("a:b");
+        for path in [&plain, &colon] {
+            std::fs::create_dir(path).expect("made");
+        }
+        let typed =
+            |text: String| Named::new(&OsString::from(text)).map(|named| (named.name, named.path));
+        let of = |name: &str, path: &Path| Some((name.to_owned(), path.to_owned()));
+        assert_eq!(
+            typed(format!("good:{}", plain.display())),
+            of("good", &plain)
+        );
+        assert_eq!(typed(plain.display().to_string()), of("result_1", &plain));
+        assert_eq!(
+            typed(colon.display().to_string()),
+            of("a:b", &colon),
+            "the whole text, when only that exists"
+        );
+        assert_eq!(typed("good:/no/where".into()), None);
+        assert_eq!(
+            typed(format!("{}/", plain.display())),
+            of("result_1", &dir.path().join("result_1/"))
+        );
+    }
+}
