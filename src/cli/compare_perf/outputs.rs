@@ -11,6 +11,7 @@ use crate::cli::output::Target;
 use crate::compare::Comparison;
 use crate::render::Renderer;
 use crate::render::console::{Console, Detail};
+use crate::render::html::Html;
 use crate::render::json::Json;
 use crate::render::markdown::Markdown;
 use crate::render::plot_csv::PlotCsv;
@@ -120,7 +121,12 @@ fn render(
     let mut content = Vec::new();
     match report {
         Report::Console => console(cli, written).render(comparison, &mut content),
-        Report::Html => bail!("the HTML report is not in this build yet"),
+        Report::Html => Html {
+            small: cli.html_small_file,
+            history: cli.html_history,
+            generated: now.strftime("%Y-%m-%d %H:%M").to_string(),
+        }
+        .render(comparison, &mut content),
         Report::Xunit => Xunit {
             all: cli.junit_all,
             allow_missing: cli.allow_missing,
