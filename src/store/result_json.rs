@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::metric::Better;
@@ -15,10 +15,33 @@ use crate::metric::Better;
 /// One point of a time series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
-    /// Milliseconds since the epoch.
+    /// Milliseconds since the epoch; pbench writes some of them as text.
+    #[serde(deserialize_with = "date")]
     pub date: i64,
     /// Value in the metric's unit.
     pub value: f64,
+}
+
+/// pbench writes the same field now as a number, now as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(i64),
+    Text(String),
+}
+
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    match NumberOrText::deserialize(deserializer)? {
+        NumberOrText::Number(date) => Ok(date),
+        NumberOrText::Text(text) => text.trim().parse().map_err(serde::de::Error::custom),
+    }
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match NumberOrText::deserialize(deserializer)? {
+        NumberOrText::Number(number) => number.to_string(),
+        NumberOrText::Text(text) => text,
+    })
 }
 
 /// One sample of one client.
@@ -68,6 +91,7 @@ pub struct MetricEntry {
     /// In percent of the mean; 0 when the mean is 0.
     pub stddevpct: f64,
     /// Number (from 1) of the sample closest to the mean, as text like pbench.
+    #[serde(deserialize_with = "text")]
     pub closest_sample: String,
     /// Every sample that has a number.
     pub samples: Vec<Sample>,
