@@ -37,7 +37,11 @@ pub struct CancelToken {
 impl CancelToken {
     /// Makes the stop one step more urgent and returns the new urgency.
     pub fn raise(&self) -> Urgency {
-        let old = self.level.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |level| Some((level + 1).min(3)));
+        let old = self
+            .level
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |level| {
+                Some((level + 1).min(3))
+            });
         Self::urgency_of(old.unwrap_or_else(|same| same).saturating_add(1).min(3))
     }
     /// Returns how urgent it is.
@@ -96,22 +100,30 @@ pub fn install(
     let mut signals = Signals::new(wanted)?;
     let handle = signals.handle();
     let mut on_third = Some(on_third);
-    let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            if signal == SIGUSR1 {
-                on_usr1();
-            } else if token.raise() == Urgency::Exit
-                && let Some(last_words) = on_third.take()
-            {
-                last_words();
-                leave();
+    let thread = std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGUSR1 {
+                    on_usr1();
+                } else if token.raise() == Urgency::Exit
+                    && let Some(last_words) = on_third.take()
+                {
+                    last_words();
+                    leave();
+                }
             }
-        }
-    })?;
-    Ok(Guard { handle, thread: Some(thread) })
+        })?;
+    Ok(Guard {
+        handle,
+        thread: Some(thread),
+    })
 }
 
-#[expect(clippy::exit, reason = "the person asked three times; orderly ways out had their chance")]
+#[expect(
+    clippy::exit,
+    reason = "the person asked three times; orderly ways out had their chance"
+)]
 fn leave() -> ! {
     std::process::exit(EXIT_INTERRUPTED)
 }
@@ -141,7 +153,10 @@ mod tests {
         let clone = token.clone();
         assert!(!clone.is_cancelled());
         let steps: Vec<Urgency> = (0..4).map(|_| token.raise()).collect();
-        assert_eq!(steps, [Urgency::Stop, Urgency::Now, Urgency::Exit, Urgency::Exit]);
+        assert_eq!(
+            steps,
+            [Urgency::Stop, Urgency::Now, Urgency::Exit, Urgency::Exit]
+        );
         assert_eq!(clone.urgency(), Urgency::Exit);
     }
 

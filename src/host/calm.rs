@@ -27,24 +27,46 @@ pub struct Calm {
 ///
 /// # Errors
 /// When the load cannot be read, or the run is cancelled ([`ShellError::Interrupted`]).
-pub fn wait(shell: &dyn Shell, limits: &Limits, poll: Duration, at_most: Duration) -> Result<Calm, ShellError> {
+pub fn wait(
+    shell: &dyn Shell,
+    limits: &Limits,
+    poll: Duration,
+    at_most: Duration,
+) -> Result<Calm, ShellError> {
     let started = Instant::now();
     let command = CommandLine::new("cat").arg("/proc/loadavg");
     loop {
         let text = shell.text(&command, limits)?;
-        let load1 = text.split_whitespace().next().and_then(|load| load.parse::<f64>().ok());
+        let load1 = text
+            .split_whitespace()
+            .next()
+            .and_then(|load| load.parse::<f64>().ok());
         let Some(load1) = load1 else {
-            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no load average: {text:?}"));
-            return Err(ShellError::Io { target: shell.target().clone(), command, source });
+            let source = std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                format!("no load average: {text:?}"),
+            );
+            return Err(ShellError::Io {
+                target: shell.target().clone(),
+                command,
+                source,
+            });
         };
         let waited = started.elapsed();
         if load1 < 1.0 || waited >= at_most {
-            return Ok(Calm { load1, waited, calm: load1 < 1.0 });
+            return Ok(Calm {
+                load1,
+                waited,
+                calm: load1 < 1.0,
+            });
         }
         let next = Instant::now() + poll.min(at_most.saturating_sub(waited));
         while Instant::now() < next {
             if limits.cancel.is_cancelled() {
-                return Err(ShellError::Interrupted { target: shell.target().clone(), command });
+                return Err(ShellError::Interrupted {
+                    target: shell.target().clone(),
+                    command,
+                });
             }
             std::thread::sleep(SLICE.min(next.saturating_duration_since(Instant::now())));
         }
@@ -75,7 +97,10 @@ mod tests {
     fn a_machine_that_never_calms_down_is_said_to_be_busy() {
         let shell = ScriptedShell::new("foo").answer("cat /proc/loadavg", "64.00 2 1 1/9 9\n");
         let calm = wait(&shell, &limits(), POLL, Duration::ZERO).expect("answers");
-        assert_eq!((calm.calm, calm.load1, shell.commands().len()), (false, 64.0, 1));
+        assert_eq!(
+            (calm.calm, calm.load1, shell.commands().len()),
+            (false, 64.0, 1)
+        );
     }
 
     #[test]
@@ -91,7 +116,10 @@ mod tests {
             cancel.raise();
             waiting.join().expect("does not panic")
         });
-        assert!(matches!(result, Err(ShellError::Interrupted { .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(ShellError::Interrupted { .. })),
+            "{result:?}"
+        );
     }
 
     #[test]

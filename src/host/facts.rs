@@ -53,7 +53,12 @@ impl Facts {
     /// # Errors
     /// When the script could not be run to its end. A thing that is missing on the machine
     /// (systemd, packages, files only root may read) is no error: its section is absent.
-    pub fn gather(shell: &dyn Shell, limits: &Limits, name: &str, distro: &str) -> Result<Self, ShellError> {
+    pub fn gather(
+        shell: &dyn Shell,
+        limits: &Limits,
+        name: &str,
+        distro: &str,
+    ) -> Result<Self, ShellError> {
         // Nobody else's text starts a section: the marker is made anew each time.
         let marker = ulid::Ulid::generate().to_string();
         let command = CommandLine::new("sh").arg("-s").arg(&marker).stdin(SCRIPT);
@@ -79,7 +84,10 @@ impl Facts {
             serde_json::Value::String(text) => format!("{key}: {text}"),
             other => format!("{key}: {other}"),
         };
-        self.put("params", params.0.iter().map(line).collect::<Vec<_>>().join("\n"));
+        self.put(
+            "params",
+            params.0.iter().map(line).collect::<Vec<_>>().join("\n"),
+        );
         self
     }
 
@@ -91,13 +99,22 @@ impl Facts {
         kinds.sort_unstable();
         kinds.dedup();
         self.put("warnings", kinds.join("\n"));
-        self.put("warnings_raw", spoiling().map(|note| note.text.clone()).collect::<Vec<_>>().join("\n"));
+        self.put(
+            "warnings_raw",
+            spoiling()
+                .map(|note| note.text.clone())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
         self
     }
 
     /// Returns the facts as the JSON object of `RUNPERF_METADATA`.
     pub fn to_json(&self) -> serde_json::Value {
-        let sections = self.sections.iter().map(|(name, text)| (name.clone(), text.clone().into()));
+        let sections = self
+            .sections
+            .iter()
+            .map(|(name, text)| (name.clone(), text.clone().into()));
         serde_json::Value::Object(sections.collect())
     }
 
@@ -120,10 +137,18 @@ impl Facts {
         facts.put("rpm", filters::sorted(get("rpm")));
         facts.put("dpkg", filters::dpkg(get("dpkg")));
         facts.put("systemctl", filters::systemctl(get("systemctl")));
-        let cpu = filters::Cpu { info: get("cpuinfo"), topology: get("topology"), frequency: get("frequency"), cache: get("cache") };
+        let cpu = filters::Cpu {
+            info: get("cpuinfo"),
+            topology: get("topology"),
+            frequency: get("frequency"),
+            cache: get("cache"),
+        };
         facts.put("cpu", cpu.filtered());
         facts.put("cpu_raw", cpu.raw());
-        facts.put("memory", filters::memory(get("meminfo"), get("memory"), get("swaps")));
+        facts.put(
+            "memory",
+            filters::memory(get("meminfo"), get("memory"), get("swaps")),
+        );
         facts.put("memory_raw", get("meminfo").to_owned());
         facts.put("sysctl", filters::sysctl(get("sysctl")));
         facts.put("block", filters::paths(get("block"), "/sys/block/"));
@@ -131,9 +156,18 @@ impl Facts {
         facts.put("network", filters::paths(get("network"), "/sys/class/net/"));
         facts.put("security", filters::paths(get("security"), "/sys/"));
         facts.put("kvm", filters::paths(get("kvm"), "/sys/module/"));
-        facts.put("firmware", filters::paths(get("firmware"), "/sys/class/dmi/id/"));
+        facts.put(
+            "firmware",
+            filters::paths(get("firmware"), "/sys/class/dmi/id/"),
+        );
         facts.put("runperf_sysinfo", filters::sorted(get("runperf_sysinfo")));
-        for section in ["clocksource", "tuned", "virtualization", "memory_modules", "left_out"] {
+        for section in [
+            "clocksource",
+            "tuned",
+            "virtualization",
+            "memory_modules",
+            "left_out",
+        ] {
             facts.put(section, filters::squeezed(get(section)));
         }
         facts
@@ -176,8 +210,14 @@ mod tests {
 
     #[test]
     fn a_script_that_was_cut_short_is_an_error() {
-        let shell = ScriptedShell::new("foo").output("sh -s *", Exit::Signal(9), "", "out of memory");
-        let error = Facts::gather(&shell, &Limits::new(CancelToken::default()), "foo", "Fedora-40");
+        let shell =
+            ScriptedShell::new("foo").output("sh -s *", Exit::Signal(9), "", "out of memory");
+        let error = Facts::gather(
+            &shell,
+            &Limits::new(CancelToken::default()),
+            "foo",
+            "Fedora-40",
+        );
         assert!(matches!(error, Err(ShellError::Failed { tail, .. }) if tail == "out of memory"));
     }
 
@@ -194,9 +234,16 @@ mod tests {
             Note::remark("smt", "SMT is on"),
         ];
         let facts = Facts::default().with_params(&params).with_notes(&notes);
-        assert_eq!(facts.sections["params"], "arch: x86_64\ndisable_smt: true\nnuma_nodes: 2");
+        assert_eq!(
+            facts.sections["params"],
+            "arch: x86_64\ndisable_smt: true\nnuma_nodes: 2"
+        );
         assert_eq!(facts.sections["warnings"], "load");
         assert_eq!(facts.sections["warnings_raw"].lines().count(), 2);
-        assert_eq!(Facts::default().with_notes(&[]), Facts::default(), "nothing to say is no section");
+        assert_eq!(
+            Facts::default().with_notes(&[]),
+            Facts::default(),
+            "nothing to say is no section"
+        );
     }
 }

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the lines sorted, blank ones and duplicates removed.
 pub(crate) fn sorted(text: &str) -> String {
-    let lines: BTreeSet<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: BTreeSet<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
     join(lines)
 }
 
@@ -49,7 +53,11 @@ fn arguments(raw: &str) -> Vec<String> {
     let mut lines = raw.lines();
     let release = lines.next().unwrap_or("");
     let command_line = lines.nth(3).unwrap_or("");
-    let filtered = if release.is_empty() { command_line.to_owned() } else { command_line.replace(release, "FILTERED") };
+    let filtered = if release.is_empty() {
+        command_line.to_owned()
+    } else {
+        command_line.replace(release, "FILTERED")
+    };
     let mut arguments: Vec<String> = filtered.split_whitespace().map(str::to_owned).collect();
     arguments.sort();
     arguments
@@ -57,15 +65,28 @@ fn arguments(raw: &str) -> Vec<String> {
 
 /// Returns name and version of the installed system, without the addresses of its makers.
 pub(crate) fn os(raw: &str) -> String {
-    let wanted = ["PRETTY_NAME=", "ID=", "VERSION_ID=", "VARIANT_ID=", "BUILD_ID="];
-    sorted(&join(raw.lines().filter(|line| wanted.iter().any(|key| line.starts_with(key)))))
+    let wanted = [
+        "PRETTY_NAME=",
+        "ID=",
+        "VERSION_ID=",
+        "VARIANT_ID=",
+        "BUILD_ID=",
+    ];
+    sorted(&join(
+        raw.lines()
+            .filter(|line| wanted.iter().any(|key| line.starts_with(key))),
+    ))
 }
 
 /// Returns installed packages as `name version`; what was removed and left its configuration is not.
 pub(crate) fn dpkg(raw: &str) -> String {
     let installed = raw.lines().filter_map(|line| line.split_once('|'));
     // Second letter: what it is, whatever was wanted ("hi": held and installed).
-    sorted(&join(installed.filter(|(state, _)| state.chars().nth(1) == Some('i')).map(|(_, package)| package)))
+    sorted(&join(
+        installed
+            .filter(|(state, _)| state.chars().nth(1) == Some('i'))
+            .map(|(_, package)| package),
+    ))
 }
 
 /// Services that start when somebody asks them something and end by themselves.
@@ -88,9 +109,23 @@ const ON_DEMAND: [&str; 11] = [
 pub(crate) fn systemctl(raw: &str) -> String {
     let comes_and_goes = |unit: &str, active: &str| {
         let (name, kind) = unit.rsplit_once('.').unwrap_or((unit, ""));
-        let temporary = ["session-", "user@", "user-", "run-", "sshd@", "systemd-coredump@", "docker-", "libpod-", "machine-", "tmp-", "var-lib-docker", "var-lib-containers"];
+        let temporary = [
+            "session-",
+            "user@",
+            "user-",
+            "run-",
+            "sshd@",
+            "systemd-coredump@",
+            "docker-",
+            "libpod-",
+            "machine-",
+            "tmp-",
+            "var-lib-docker",
+            "var-lib-containers",
+        ];
         kind == "device"
-            || matches!(kind, "scope" | "mount" | "automount") && (name.starts_with("run-") || name.starts_with("proc-sys-fs-binfmt"))
+            || matches!(kind, "scope" | "mount" | "automount")
+                && (name.starts_with("run-") || name.starts_with("proc-sys-fs-binfmt"))
             || temporary.iter().any(|start| name.starts_with(start))
             || ON_DEMAND.contains(&unit)
             || matches!(active, "activating" | "deactivating" | "reloading")
@@ -99,12 +134,19 @@ pub(crate) fn systemctl(raw: &str) -> String {
         // A failed unit has a bullet in front even when plain output is asked for.
         let text = words(line.trim_start_matches(['●', '*', ' ']));
         let fields: Vec<&str> = text.split(' ').collect();
-        let [unit, load, active, sub, ..] = fields[..] else { return None };
+        let [unit, load, active, sub, ..] = fields[..] else {
+            return None;
+        };
         if comes_and_goes(unit, active) {
             return None;
         }
-        let settled = matches!(sub, "waiting" | "elapsed") || (unit.ends_with(".timer") && sub == "running");
-        let sub = if unit.ends_with(".timer") && settled { "waiting" } else { sub };
+        let settled =
+            matches!(sub, "waiting" | "elapsed") || (unit.ends_with(".timer") && sub == "running");
+        let sub = if unit.ends_with(".timer") && settled {
+            "waiting"
+        } else {
+            sub
+        };
         Some(join_words(&[unit, load, active, sub], &fields[4..]))
     };
     let lines: BTreeSet<String> = raw.lines().filter_map(line).collect();
@@ -112,12 +154,20 @@ pub(crate) fn systemctl(raw: &str) -> String {
 }
 
 fn join_words(first: &[&str], rest: &[&str]) -> String {
-    first.iter().chain(rest).copied().collect::<Vec<_>>().join(" ")
+    first
+        .iter()
+        .chain(rest)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns `path:text` lines without the common start of their paths.
 pub(crate) fn paths(raw: &str, prefix: &str) -> String {
-    sorted(&join(raw.lines().map(|line| words(line.strip_prefix(prefix).unwrap_or(line)))))
+    sorted(&join(
+        raw.lines()
+            .map(|line| words(line.strip_prefix(prefix).unwrap_or(line))),
+    ))
 }
 
 /// Returns kernel settings as sysctl(8) writes them: `vm.swappiness = 60`.
@@ -142,10 +192,25 @@ pub(crate) fn mounts(raw: &str) -> String {
         let mut fields = line.split(' ');
         let device = fields.next().unwrap_or("");
         let place = fields.next().unwrap_or("");
-        let temporary = ["/tmp/", "/run/", "/var/tmp/", "/media/", "/mnt/", "/snap/", "/var/lib/docker/", "/var/lib/containers/"];
-        device.starts_with("/dev/") && !device.starts_with("/dev/loop") && !temporary.iter().any(|start| place.starts_with(start))
+        let temporary = [
+            "/tmp/",
+            "/run/",
+            "/var/tmp/",
+            "/media/",
+            "/mnt/",
+            "/snap/",
+            "/var/lib/docker/",
+            "/var/lib/containers/",
+        ];
+        device.starts_with("/dev/")
+            && !device.starts_with("/dev/loop")
+            && !temporary.iter().any(|start| place.starts_with(start))
     };
-    sorted(&join(raw.lines().filter(lasting).map(|line| line.trim_end_matches(" 0 0"))))
+    sorted(&join(
+        raw.lines()
+            .filter(lasting)
+            .map(|line| line.trim_end_matches(" 0 0")),
+    ))
 }
 
 /// Returns size, huge pages, THP, KSM and swap; nothing of what is free at the moment.
@@ -156,15 +221,23 @@ pub(crate) fn memory(meminfo: &str, settings: &str, swaps: &str) -> String {
         match key {
             // Whole 16 MiB: what the kernel keeps for itself moves with each build of it.
             "MemTotal" => {
-                let kib: u64 = value.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+                let kib: u64 = value
+                    .split(' ')
+                    .next()
+                    .and_then(|number| number.parse().ok())
+                    .unwrap_or(0);
                 lines.push(format!("MemTotal: {} MiB", (kib + 8192) / 16384 * 16));
             }
-            "SwapTotal" | "Hugepagesize" | "HugePages_Total" => lines.push(format!("{key}: {value}")),
+            "SwapTotal" | "Hugepagesize" | "HugePages_Total" => {
+                lines.push(format!("{key}: {value}"));
+            }
             _ => {}
         }
     }
     lines.extend(paths(settings, "/sys/").lines().map(|line| {
-        line.trim_start_matches("kernel/mm/").trim_start_matches("devices/system/node/").to_owned()
+        line.trim_start_matches("kernel/mm/")
+            .trim_start_matches("devices/system/node/")
+            .to_owned()
     }));
     for swap in swaps.lines() {
         // Name, type, size, used, priority: used changes.
@@ -191,7 +264,12 @@ pub(crate) struct Cpu<'a> {
 impl Cpu<'_> {
     /// Returns everything, as it came.
     pub(crate) fn raw(&self) -> String {
-        join([self.info, self.topology, self.frequency, self.cache].iter().map(|text| text.trim_end()).filter(|text| !text.is_empty()))
+        join(
+            [self.info, self.topology, self.frequency, self.cache]
+                .iter()
+                .map(|text| text.trim_end())
+                .filter(|text| !text.is_empty()),
+        )
     }
 
     /// Returns `name: value` lines. What cannot be seen (turbo in a guest) is `unknown`.
@@ -202,47 +280,106 @@ impl Cpu<'_> {
                 lines.push(format!("{name}: {value}"));
             }
         };
-        for key in ["vendor_id", "model name", "cpu family", "model", "stepping", "microcode", "CPU implementer", "CPU part", "CPU variant", "CPU revision", "machine", "cpu", "revision"] {
+        for key in [
+            "vendor_id",
+            "model name",
+            "cpu family",
+            "model",
+            "stepping",
+            "microcode",
+            "CPU implementer",
+            "CPU part",
+            "CPU variant",
+            "CPU revision",
+            "machine",
+            "cpu",
+            "revision",
+        ] {
             add(key, self.info(key));
         }
         add("online", self.one(self.topology, "/cpu/online"));
         add("isolated", self.one(self.topology, "/cpu/isolated"));
-        add("nohz_full", self.one(self.topology, "/cpu/nohz_full").replace("(null)", ""));
+        add(
+            "nohz_full",
+            self.one(self.topology, "/cpu/nohz_full")
+                .replace("(null)", ""),
+        );
         let sockets = self.values(self.topology, "/physical_package_id");
         if !sockets.is_empty() {
             add("sockets", sockets.len().to_string());
             add("cores", self.cores().to_string());
             add("threads", self.count(self.topology, "/core_id").to_string());
         }
-        add("NUMA nodes", self.count(self.topology, "/cpulist").max(1).to_string());
+        add(
+            "NUMA nodes",
+            self.count(self.topology, "/cpulist").max(1).to_string(),
+        );
         add("SMT", self.one(self.topology, "/smt/control"));
-        add("allowed CPUs", self.one(self.topology, "status:Cpus_allowed_list"));
-        add("driver", set(self.values(self.frequency, "/scaling_driver")));
-        add("governor", set(self.values(self.frequency, "/scaling_governor")));
-        add("energy preference", set(self.values(self.frequency, "/energy_performance_preference")));
-        add("minimum kHz", set(self.values(self.frequency, "/scaling_min_freq")));
-        add("maximum kHz", set(self.values(self.frequency, "/scaling_max_freq")));
+        add(
+            "allowed CPUs",
+            self.one(self.topology, "status:Cpus_allowed_list"),
+        );
+        add(
+            "driver",
+            set(self.values(self.frequency, "/scaling_driver")),
+        );
+        add(
+            "governor",
+            set(self.values(self.frequency, "/scaling_governor")),
+        );
+        add(
+            "energy preference",
+            set(self.values(self.frequency, "/energy_performance_preference")),
+        );
+        add(
+            "minimum kHz",
+            set(self.values(self.frequency, "/scaling_min_freq")),
+        );
+        add(
+            "maximum kHz",
+            set(self.values(self.frequency, "/scaling_max_freq")),
+        );
         add("turbo", turbo(self.frequency).to_owned());
-        add("platform profile", self.one(self.frequency, "/platform_profile"));
-        add("idle driver", self.one(self.frequency, "/cpuidle/current_driver"));
-        add("idle governor", self.one(self.frequency, "/cpuidle/current_governor"));
+        add(
+            "platform profile",
+            self.one(self.frequency, "/platform_profile"),
+        );
+        add(
+            "idle driver",
+            self.one(self.frequency, "/cpuidle/current_driver"),
+        );
+        add(
+            "idle governor",
+            self.one(self.frequency, "/cpuidle/current_governor"),
+        );
         lines.extend(self.cache.lines().map(words));
         let flags = [self.info("flags"), self.info("Features")].join(" ");
         let flags: BTreeSet<&str> = flags.split_whitespace().collect();
         if !flags.is_empty() {
-            lines.push(format!("flags: {}", flags.into_iter().collect::<Vec<_>>().join(" ")));
+            lines.push(format!(
+                "flags: {}",
+                flags.into_iter().collect::<Vec<_>>().join(" ")
+            ));
         }
         join(lines)
     }
 
     fn info(&self, key: &str) -> String {
         let pairs = self.info.lines().filter_map(|line| line.split_once(':'));
-        pairs.filter(|(name, _)| name.trim() == key).map(|(_, value)| words(value)).next().unwrap_or_default()
+        pairs
+            .filter(|(name, _)| name.trim() == key)
+            .map(|(_, value)| words(value))
+            .next()
+            .unwrap_or_default()
     }
 
     fn cores(&self) -> usize {
         let mut of: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
-        for (path, value) in self.topology.lines().filter_map(|line| line.split_once(':')) {
+        for (path, value) in self
+            .topology
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+        {
             if let Some(cpu) = path.strip_suffix("/topology/physical_package_id") {
                 of.entry(cpu).or_default().0 = value;
             } else if let Some(cpu) = path.strip_suffix("/topology/core_id") {
@@ -253,7 +390,10 @@ impl Cpu<'_> {
     }
 
     fn one(&self, text: &str, end: &str) -> String {
-        self.values(text, end).into_iter().next().unwrap_or_default()
+        self.values(text, end)
+            .into_iter()
+            .next()
+            .unwrap_or_default()
     }
 
     fn values(&self, text: &str, end: &str) -> BTreeSet<String> {
@@ -280,7 +420,10 @@ fn set(values: BTreeSet<String>) -> String {
 /// Returns `on`, `off` or `unknown`.
 pub(crate) fn turbo(frequency: &str) -> &'static str {
     let first = |end: &str| split_at(frequency, end).next();
-    match (first("/intel_pstate/no_turbo").as_deref(), first("/cpufreq/boost").as_deref()) {
+    match (
+        first("/intel_pstate/no_turbo").as_deref(),
+        first("/cpufreq/boost").as_deref(),
+    ) {
         (Some("1"), _) | (None, Some("0")) => "off",
         (Some("0"), _) | (None, Some("1")) => "on",
         _ => "unknown",
@@ -296,13 +439,19 @@ mod tests {
         let raw = "5.6.13-100.fc30.x86_64\n#1 SMP Fri May 15\nx86_64\nGNU/Linux\nBOOT_IMAGE=/vmlinuz-5.6.13-100.fc30.x86_64 root=/dev/sda1 quiet ro";
         let expected = "5.6.13-100.fc30.x86_64\n#1 SMP Fri May 15\nx86_64\nGNU/Linux\nBOOT_IMAGE=/vmlinuz-FILTERED quiet ro root=/dev/sda1";
         assert_eq!(kernel(raw), expected);
-        assert_eq!(cmdline(raw), "BOOT_IMAGE=/vmlinuz-FILTERED\nquiet\nro\nroot=/dev/sda1");
+        assert_eq!(
+            cmdline(raw),
+            "BOOT_IMAGE=/vmlinuz-FILTERED\nquiet\nro\nroot=/dev/sda1"
+        );
         assert_eq!(kernel(""), "");
     }
 
     #[test]
     fn packages_removed_but_for_their_configuration_are_not_installed() {
-        assert_eq!(dpkg("ii |zlib1g:amd64 1.2\nrc |old 0.1\nhi |linux-image 6.1\n"), "linux-image 6.1\nzlib1g:amd64 1.2");
+        assert_eq!(
+            dpkg("ii |zlib1g:amd64 1.2\nrc |old 0.1\nhi |linux-image 6.1\n"),
+            "linux-image 6.1\nzlib1g:amd64 1.2"
+        );
     }
 
     /// In the shape of `systemctl list-units --plain --no-legend` of systemd 252.
@@ -334,7 +483,10 @@ sshd.service loaded active running OpenSSH server daemon";
     #[test]
     fn settings_read_as_sysctl_writes_them() {
         let raw = "/proc/sys/vm/swappiness:60\n/proc/sys/net/ipv4/tcp_rmem:4096\t131072\t6291456\n/sys/kernel/debug/sched/base_slice_ns:2800000";
-        assert_eq!(sysctl(raw), "debug.sched.base_slice_ns = 2800000\nnet.ipv4.tcp_rmem = 4096 131072 6291456\nvm.swappiness = 60");
+        assert_eq!(
+            sysctl(raw),
+            "debug.sched.base_slice_ns = 2800000\nnet.ipv4.tcp_rmem = 4096 131072 6291456\nvm.swappiness = 60"
+        );
     }
 
     #[test]
@@ -355,13 +507,24 @@ sshd.service loaded active running OpenSSH server daemon";
     #[test]
     fn a_processor_is_counted_from_its_topology_and_its_megahertz_do_not_count() {
         let base = "/sys/devices/system/cpu";
-        let mut topology = format!("{base}/online:0-3\n{base}/smt/control:on\n/sys/devices/system/node/node0/cpulist:0-3\n");
+        let mut topology = format!(
+            "{base}/online:0-3\n{base}/smt/control:on\n/sys/devices/system/node/node0/cpulist:0-3\n"
+        );
         for (cpu, core) in [(0, 0), (1, 1), (2, 0), (3, 1)] {
-            topology += &format!("{base}/cpu{cpu}/topology/physical_package_id:0\n{base}/cpu{cpu}/topology/core_id:{core}\n");
+            topology += &format!(
+                "{base}/cpu{cpu}/topology/physical_package_id:0\n{base}/cpu{cpu}/topology/core_id:{core}\n"
+            );
         }
-        let frequency = format!("{base}/cpufreq/policy0/scaling_governor:powersave\n{base}/cpufreq/policy1/scaling_governor:performance\n{base}/intel_pstate/no_turbo:0\n");
+        let frequency = format!(
+            "{base}/cpufreq/policy0/scaling_governor:powersave\n{base}/cpufreq/policy1/scaling_governor:performance\n{base}/intel_pstate/no_turbo:0\n"
+        );
         let info = "model name\t: Some CPU @ 3 GHz\ncpu MHz\t\t: 2793.440\nmicrocode\t: 0x1\nflags\t\t: sse avx\nbogomips\t: 5586.88\n";
-        let cpu = Cpu { info, topology: &topology, frequency: &frequency, cache: "L1 Data: 48K" };
+        let cpu = Cpu {
+            info,
+            topology: &topology,
+            frequency: &frequency,
+            cache: "L1 Data: 48K",
+        };
         let expected = "model name: Some CPU @ 3 GHz\nmicrocode: 0x1\nonline: 0-3\nsockets: 1\ncores: 2\nthreads: 4\nNUMA nodes: 1\nSMT: on\ngovernor: performance, powersave\nturbo: on\nL1 Data: 48K\nflags: avx sse";
         assert_eq!(cpu.filtered(), expected);
     }

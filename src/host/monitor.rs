@@ -65,13 +65,26 @@ impl Monitor {
     ///
     /// # Errors
     /// When the first look fails or the loop cannot be started.
-    pub fn start(shell: &Arc<dyn Shell>, interval: Duration, cancel: &CancelToken) -> Result<Self, MonitorError> {
+    pub fn start(
+        shell: &Arc<dyn Shell>,
+        interval: Duration,
+        cancel: &CancelToken,
+    ) -> Result<Self, MonitorError> {
         let first = look(shell.as_ref(), cancel)?;
         let seconds = format!("{:.3}", interval.as_secs_f64().max(0.01));
         // Fractions of a second are understood by GNU and BusyBox; whole ones by every sleep.
         let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
-        let process = shell.start(&CommandLine::new("sh").args(["-s", "loop", seconds]).stdin(SCRIPT))?;
-        Ok(Self { shell: Arc::clone(shell), interval, first, process })
+        let process = shell.start(
+            &CommandLine::new("sh")
+                .args(["-s", "loop", seconds])
+                .stdin(SCRIPT),
+        )?;
+        Ok(Self {
+            shell: Arc::clone(shell),
+            interval,
+            first,
+            process,
+        })
     }
 
     /// Takes the last look, ends the loop and returns the rows as CSV with [`HEADER`].
@@ -84,7 +97,10 @@ impl Monitor {
         let patient = CancelToken::default();
         let last = look(self.shell.as_ref(), &patient);
         self.process.stop()?;
-        let between = self.process.wait(&Limits::new(patient).within(LOOK_LIMIT))?.text();
+        let between = self
+            .process
+            .wait(&Limits::new(patient).within(LOOK_LIMIT))?
+            .text();
         Ok(csv(&self.first, &between, &last?, self.interval))
     }
 
@@ -97,7 +113,10 @@ impl Monitor {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(path, text))
-            .map_err(|source| MonitorError::Write { path: path.to_owned(), source })
+            .map_err(|source| MonitorError::Write {
+                path: path.to_owned(),
+                source,
+            })
     }
 }
 
@@ -110,10 +129,15 @@ pub struct Monitors(Vec<(String, Monitor)>);
 impl Monitors {
     /// Starts watching every worker; nothing when monitoring is switched off.
     pub fn start(workers: &Workers, cx: &Context) -> Self {
-        let Some(interval) = cx.monitor_interval else { return Self::default() };
+        let Some(interval) = cx.monitor_interval else {
+            return Self::default();
+        };
         let mut seen = BTreeSet::new();
         let mut monitors = Vec::new();
-        for worker in workers.all().filter(|worker| seen.insert(worker.name.clone())) {
+        for worker in workers
+            .all()
+            .filter(|worker| seen.insert(worker.name.clone()))
+        {
             match Monitor::start(&worker.shell, interval, &cx.cancel) {
                 Ok(monitor) => monitors.push((worker.name.clone(), monitor)),
                 Err(MonitorError::Shell(ShellError::Interrupted { .. })) => {}
@@ -126,7 +150,8 @@ impl Monitors {
     /// Stops and writes `monitor/<iteration>/sample<k>/<machine>.csv` below the attempt's directory.
     pub fn finish(self, attempt: &Path, iteration: &str, sample: u32) {
         for (machine, monitor) in self.0 {
-            if let Err(error) = monitor.stop_and_write(&path(attempt, iteration, sample, &machine)) {
+            if let Err(error) = monitor.stop_and_write(&path(attempt, iteration, sample, &machine))
+            {
                 warn_of(&machine, &error);
             }
         }
@@ -134,7 +159,9 @@ impl Monitors {
 }
 
 fn warn_of(machine: &str, error: &MonitorError) {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let cause = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
     warn!(machine, %error, cause, "no monitor beside this sample");
 }
 
@@ -142,12 +169,19 @@ fn warn_of(machine: &str, error: &MonitorError) {
 pub fn path(attempt: &Path, iteration: &str, sample: u32, machine: &str) -> PathBuf {
     let mut file = file_name(machine);
     file.push_str(".csv");
-    attempt.join("monitor").join(file_name(iteration)).join(format!("sample{sample}")).join(file)
+    attempt
+        .join("monitor")
+        .join(file_name(iteration))
+        .join(format!("sample{sample}"))
+        .join(file)
 }
 
 fn look(shell: &dyn Shell, cancel: &CancelToken) -> Result<String, ShellError> {
     let limits = Limits::new(cancel.clone()).within(LOOK_LIMIT);
-    shell.text(&CommandLine::new("sh").args(["-s", "once"]).stdin(SCRIPT), &limits)
+    shell.text(
+        &CommandLine::new("sh").args(["-s", "once"]).stdin(SCRIPT),
+        &limits,
+    )
 }
 
 /// Counters at one moment.
@@ -166,17 +200,50 @@ struct Look {
 
 impl Look {
     fn parse(line: &str) -> Option<Self> {
-        let numbers: Option<Vec<f64>> = line.strip_prefix("look ")?.split(' ').map(|word| word.parse().ok()).collect();
-        let [uptime, u, n, s, i, w, q, f, t, load, mem_avail, swap_used, read, written, rx, tx] = numbers?[..] else {
+        let numbers: Option<Vec<f64>> = line
+            .strip_prefix("look ")?
+            .split(' ')
+            .map(|word| word.parse().ok())
+            .collect();
+        let [
+            uptime,
+            u,
+            n,
+            s,
+            i,
+            w,
+            q,
+            f,
+            t,
+            load,
+            mem_avail,
+            swap_used,
+            read,
+            written,
+            rx,
+            tx,
+        ] = numbers?[..]
+        else {
             return None;
         };
-        Some(Self { uptime, cpu: [u, n, s, i, w, q, f, t], load, mem_avail, swap_used, counters: [read, written, rx, tx] })
+        Some(Self {
+            uptime,
+            cpu: [u, n, s, i, w, q, f, t],
+            load,
+            mem_avail,
+            swap_used,
+            counters: [read, written, rx, tx],
+        })
     }
 }
 
 /// Makes the file of the first look's output, the loop's, and the last look's.
 fn csv(first: &str, between: &str, last: &str, interval: Duration) -> String {
-    let mut looks: Vec<Look> = first.lines().chain(between.lines()).filter_map(Look::parse).collect();
+    let mut looks: Vec<Look> = first
+        .lines()
+        .chain(between.lines())
+        .filter_map(Look::parse)
+        .collect();
     if let Some(last) = last.lines().find_map(Look::parse) {
         // A sliver of an interval would show noise of the 10 ms clock ticks: the last look then
         // stands for the one right before it.
@@ -198,29 +265,52 @@ fn csv(first: &str, between: &str, last: &str, interval: Duration) -> String {
 
 /// Epoch seconds of the machine's boot; a date without fractions (`%N` unknown) is good enough.
 fn boot_time(first: &str) -> Option<f64> {
-    let mut words = first.lines().find_map(|line| line.strip_prefix("clock "))?.split(' ');
+    let mut words = first
+        .lines()
+        .find_map(|line| line.strip_prefix("clock "))?
+        .split(' ');
     let now = words.next()?;
-    let now: f64 = now.parse().or_else(|_| now.split('.').next().unwrap_or("").parse()).ok()?;
+    let now: f64 = now
+        .parse()
+        .or_else(|_| now.split('.').next().unwrap_or("").parse())
+        .ok()?;
     Some(now - words.next()?.parse::<f64>().ok()?)
 }
 
 fn row(text: &mut String, booted: f64, before: Option<&Look>, look: &Look) {
     let mut cells: Vec<String> = vec![format!("{:.2}", booted + look.uptime)];
-    let spent: Option<[f64; 8]> = before.map(|before| std::array::from_fn(|at| look.cpu[at] - before.cpu[at]));
+    let spent: Option<[f64; 8]> =
+        before.map(|before| std::array::from_fn(|at| look.cpu[at] - before.cpu[at]));
     let total: f64 = spent.map_or(0.0, |spent| spent.iter().sum());
     match spent {
         Some([user, nice, system, idle, iowait, irq, softirq, _]) if total > 0.0 => {
-            let parts = [user + nice, system, idle, irq + softirq + iowait, total - idle - iowait];
-            cells.extend(parts.map(|part| format!("{:.1}", (part / total * 100.0).clamp(0.0, 100.0))));
+            let parts = [
+                user + nice,
+                system,
+                idle,
+                irq + softirq + iowait,
+                total - idle - iowait,
+            ];
+            cells.extend(
+                parts.map(|part| format!("{:.1}", (part / total * 100.0).clamp(0.0, 100.0))),
+            );
         }
         _ => cells.extend(std::array::from_fn::<_, 5, _>(|_| String::new())),
     }
-    cells.extend([format!("{:.2}", look.load), format!("{:.0}", look.mem_avail), format!("{:.0}", look.swap_used)]);
+    cells.extend([
+        format!("{:.2}", look.load),
+        format!("{:.0}", look.mem_avail),
+        format!("{:.0}", look.swap_used),
+    ]);
     let seconds = before.map_or(0.0, |before| look.uptime - before.uptime);
     for (at, now) in look.counters.iter().enumerate() {
         let change = before.map_or(0.0, |before| now - before.counters[at]);
         // A device that went away takes its counts along: that is no rate.
-        cells.push(if seconds > 0.0 && change >= 0.0 { format!("{:.0}", change / seconds) } else { String::new() });
+        cells.push(if seconds > 0.0 && change >= 0.0 {
+            format!("{:.0}", change / seconds)
+        } else {
+            String::new()
+        });
     }
     let _ = writeln!(text, "{}", cells.join(","));
 }
@@ -233,7 +323,8 @@ mod tests {
 
     #[test]
     fn rows_are_differences_and_the_first_row_knows_none() {
-        let between = "look 101.17 150 10 70 1100 10 10 5 5 0.60 4096 1024 3000 2000 350 400\nlook cut\n";
+        let between =
+            "look 101.17 150 10 70 1100 10 10 5 5 0.60 4096 1024 3000 2000 350 400\nlook cut\n";
         let last = "clock 1606757693.17 102.17 9\nlook 102.17 150 10 70 1300 10 10 5 5 0.70 4096 1024 2000 4000 350 500\n";
         // 190 ticks: 60 user and nice, 20 system, 100 idle, 5 irq, 5 stolen.
         let expected = format!(
@@ -249,7 +340,12 @@ mod tests {
         let last = "look 100.27 105 0 50 1005 10 5 5 0 0.50 2048 0 1000 2000 300 400\n";
         let text = csv(FIRST, "", last, Duration::from_secs(1));
         assert_eq!(text.lines().count(), 3);
-        assert!(text.lines().nth(2).is_some_and(|row| row.starts_with("1606757691.27,50.0,0.0,50.0")), "{text}");
+        assert!(
+            text.lines()
+                .nth(2)
+                .is_some_and(|row| row.starts_with("1606757691.27,50.0,0.0,50.0")),
+            "{text}"
+        );
     }
 
     #[test]
@@ -257,7 +353,11 @@ mod tests {
         let between = "look 101.17 150 0 50 1050 10 5 5 0 0.5 1 0 0 0 0 0\n";
         let last = "look 101.27 150 0 50 1060 10 5 5 0 0.5 1 0 0 0 0 0\n";
         let text = csv(FIRST, between, last, Duration::from_secs(1));
-        let times: Vec<&str> = text.lines().skip(1).filter_map(|row| row.split(',').next()).collect();
+        let times: Vec<&str> = text
+            .lines()
+            .skip(1)
+            .filter_map(|row| row.split(',').next())
+            .collect();
         assert_eq!(times, ["1606757691.17", "1606757692.27"]);
     }
 

@@ -41,12 +41,20 @@ enum Level {
 impl Note {
     /// Something that makes figures worse or unsteady.
     pub fn spoiling(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), level: Level::Spoils }
+        Self {
+            kind,
+            text: text.into(),
+            level: Level::Spoils,
+        }
     }
 
     /// Something normal that is good to know.
     pub fn remark(kind: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), level: Level::Remark }
+        Self {
+            kind,
+            text: text.into(),
+            level: Level::Remark,
+        }
     }
 
     /// Returns whether it belongs among the warnings.
@@ -73,8 +81,20 @@ pub struct Look {
 }
 
 /// Package managers at work. Daemons that mostly sleep (packagekitd) are not among them.
-const PACKAGE_MANAGERS: [&str; 12] =
-    ["apt", "apt-get", "aptitude", "dnf", "dnf5", "dnf-automatic", "dpkg", "microdnf", "pacman", "rpm", "yum", "zypper"];
+const PACKAGE_MANAGERS: [&str; 12] = [
+    "apt",
+    "apt-get",
+    "aptitude",
+    "dnf",
+    "dnf5",
+    "dnf-automatic",
+    "dpkg",
+    "microdnf",
+    "pacman",
+    "rpm",
+    "yum",
+    "zypper",
+];
 
 impl Look {
     /// Looks at the machine for half a second. Needs no root and changes nothing.
@@ -93,8 +113,15 @@ impl Look {
         self.power(&mut notes);
         self.frequency(&mut notes);
         self.others(&mut notes);
-        if self.release.split(['.', '-', '+', '_']).any(|part| part == "debug" || part == "kasan") {
-            notes.push(Note::spoiling("debug-kernel", format!("the kernel {} is a debug build", self.release)));
+        if self
+            .release
+            .split(['.', '-', '+', '_'])
+            .any(|part| part == "debug" || part == "kasan")
+        {
+            notes.push(Note::spoiling(
+                "debug-kernel",
+                format!("the kernel {} is a debug build", self.release),
+            ));
         }
         if self.file("/smt/active").as_deref() == Some("1") {
             notes.push(Note::remark("smt", "SMT is on: threads share cores"));
@@ -105,9 +132,15 @@ impl Look {
     /// Returns what happened between an earlier look and this one: heat.
     pub fn notes_since(&self, before: &Self) -> Vec<Note> {
         let (then, now) = (before.throttles(), self.throttles());
-        let hot: f64 = now.iter().map(|(path, count)| (count - then.get(path).unwrap_or(count)).max(0.0)).sum();
+        let hot: f64 = now
+            .iter()
+            .map(|(path, count)| (count - then.get(path).unwrap_or(count)).max(0.0))
+            .sum();
         if hot > 0.0 {
-            return vec![Note::spoiling("heat", format!("the CPUs were slowed down by heat {hot} times during the run"))];
+            return vec![Note::spoiling(
+                "heat",
+                format!("the CPUs were slowed down by heat {hot} times during the run"),
+            )];
         }
         Vec::new()
     }
@@ -118,19 +151,37 @@ impl Look {
             // A wireless mouse has a battery as well; its scope is `Device`.
             let of_device = self.file(&format!("/{supply}/scope")).as_deref() == Some("Device");
             if status == "Discharging" && !of_device {
-                notes.push(Note::spoiling("battery", format!("runs on battery ({supply}): the CPUs are kept slow to save power")));
+                notes.push(Note::spoiling(
+                    "battery",
+                    format!("runs on battery ({supply}): the CPUs are kept slow to save power"),
+                ));
             }
         }
-        if let Some(profile) = self.file("/platform_profile").filter(|profile| matches!(profile.as_str(), "low-power" | "quiet" | "cool")) {
-            notes.push(Note::spoiling("governor", format!("the platform profile is `{profile}`; set `performance` with powerprofilesctl")));
+        if let Some(profile) = self
+            .file("/platform_profile")
+            .filter(|profile| matches!(profile.as_str(), "low-power" | "quiet" | "cool"))
+        {
+            notes.push(Note::spoiling(
+                "governor",
+                format!(
+                    "the platform profile is `{profile}`; set `performance` with powerprofilesctl"
+                ),
+            ));
         }
     }
 
     fn frequency(&self, notes: &mut Vec<Note>) {
         let governors: Vec<String> = split_at(&self.files, "/scaling_governor").collect();
-        let preferences: Vec<String> = split_at(&self.files, "/energy_performance_preference").collect();
-        let eager = !preferences.is_empty() && preferences.iter().all(|preference| preference == "performance");
-        let slow = governors.iter().filter(|governor| matches!(governor.as_str(), "powersave" | "conservative")).count();
+        let preferences: Vec<String> =
+            split_at(&self.files, "/energy_performance_preference").collect();
+        let eager = !preferences.is_empty()
+            && preferences
+                .iter()
+                .all(|preference| preference == "performance");
+        let slow = governors
+            .iter()
+            .filter(|governor| matches!(governor.as_str(), "powersave" | "conservative"))
+            .count();
         if slow > 0 && !eager {
             notes.push(Note::spoiling(
                 "governor",
@@ -138,40 +189,88 @@ impl Look {
             ));
         }
         if governors.is_empty() {
-            let text = if self.guest { "a guest: CPU frequency and turbo cannot be seen" } else { "CPU frequency and turbo cannot be seen" };
+            let text = if self.guest {
+                "a guest: CPU frequency and turbo cannot be seen"
+            } else {
+                "CPU frequency and turbo cannot be seen"
+            };
             notes.push(Note::remark("frequency", text));
         } else if turbo(&self.files) == "on" {
-            notes.push(Note::remark("frequency", "turbo is on: the CPUs are faster while they are cool"));
+            notes.push(Note::remark(
+                "frequency",
+                "turbo is on: the CPUs are faster while they are cool",
+            ));
         }
-        if let Some(limit) = self.file("/cpu.max").and_then(|text| quota(&text)).filter(|limit| *limit < self.cpus) {
-            notes.push(Note::spoiling("quota", format!("a control group limits this to {limit:.1} CPUs of {}", self.cpus)));
+        if let Some(limit) = self
+            .file("/cpu.max")
+            .and_then(|text| quota(&text))
+            .filter(|limit| *limit < self.cpus)
+        {
+            notes.push(Note::spoiling(
+                "quota",
+                format!(
+                    "a control group limits this to {limit:.1} CPUs of {}",
+                    self.cpus
+                ),
+            ));
         }
     }
 
     fn others(&self, notes: &mut Vec<Note>) {
-        let packages: Vec<&str> = self.commands.iter().map(String::as_str).filter(|name| PACKAGE_MANAGERS.contains(name)).collect();
+        let packages: Vec<&str> = self
+            .commands
+            .iter()
+            .map(String::as_str)
+            .filter(|name| PACKAGE_MANAGERS.contains(name))
+            .collect();
         if let Some(name) = packages.first() {
-            notes.push(Note::spoiling("packages", format!("packages are being installed or updated (`{name}` runs)")));
+            notes.push(Note::spoiling(
+                "packages",
+                format!("packages are being installed or updated (`{name}` runs)"),
+            ));
         }
         if self.busy_pct >= BUSY_PCT {
-            notes.push(Note::spoiling("load", format!("other programs use {:.0} % of the CPUs", self.busy_pct)));
+            notes.push(Note::spoiling(
+                "load",
+                format!("other programs use {:.0} % of the CPUs", self.busy_pct),
+            ));
         } else if self.cpus > 0.0 && self.load1 >= LOAD_PER_CPU * self.cpus {
-            notes.push(Note::spoiling("load", format!("load average {:.2} on {} CPUs: there was other work a moment ago", self.load1, self.cpus)));
+            notes.push(Note::spoiling(
+                "load",
+                format!(
+                    "load average {:.2} on {} CPUs: there was other work a moment ago",
+                    self.load1, self.cpus
+                ),
+            ));
         }
         if self.steal_pct >= STEAL_PCT {
-            notes.push(Note::spoiling("steal", format!("the hypervisor gives {:.0} % of the CPU time to other guests", self.steal_pct)));
+            notes.push(Note::spoiling(
+                "steal",
+                format!(
+                    "the hypervisor gives {:.0} % of the CPU time to other guests",
+                    self.steal_pct
+                ),
+            ));
         }
         if self.swapped_pages > 0.0 {
             notes.push(Note::spoiling("swap", "memory is being swapped right now"));
         } else if self.swap_used_pct_of_memory >= SWAP_PCT {
-            notes.push(Note::spoiling("swap", format!("{:.0} % of the memory's size lies in swap", self.swap_used_pct_of_memory)));
+            notes.push(Note::spoiling(
+                "swap",
+                format!(
+                    "{:.0} % of the memory's size lies in swap",
+                    self.swap_used_pct_of_memory
+                ),
+            ));
         }
     }
 
     /// Counters of slowing down by heat, by file.
     fn throttles(&self) -> BTreeMap<String, f64> {
         let counts = self.with_end("_throttle_count");
-        counts.filter_map(|(path, count)| Some((path, count.parse().ok()?))).collect()
+        counts
+            .filter_map(|(path, count)| Some((path, count.parse().ok()?)))
+            .collect()
     }
 
     fn file(&self, end: &str) -> Option<String> {
@@ -180,7 +279,9 @@ impl Look {
 
     fn with_end<'a>(&'a self, end: &'a str) -> impl Iterator<Item = (String, String)> + 'a {
         let pairs = self.files.lines().filter_map(|line| line.split_once(':'));
-        pairs.filter_map(move |(path, text)| Some((path.strip_suffix(end)?.to_owned(), text.trim().to_owned())))
+        pairs.filter_map(move |(path, text)| {
+            Some((path.strip_suffix(end)?.to_owned(), text.trim().to_owned()))
+        })
     }
 
     fn parse(text: &str) -> Self {
@@ -189,8 +290,13 @@ impl Look {
         let mut swaps: Vec<f64> = Vec::new();
         let mut meminfo: BTreeMap<&str, f64> = BTreeMap::new();
         for line in text.lines() {
-            let Some((kind, rest)) = line.split_once(' ') else { continue };
-            let numbers = || rest.split_whitespace().map_while(|word| word.parse::<f64>().ok());
+            let Some((kind, rest)) = line.split_once(' ') else {
+                continue;
+            };
+            let numbers = || {
+                rest.split_whitespace()
+                    .map_while(|word| word.parse::<f64>().ok())
+            };
             match kind {
                 "file" => {
                     look.files.push_str(rest);
@@ -204,7 +310,14 @@ impl Look {
                 "guest" => look.guest = rest.trim() == "yes",
                 "mem" => {
                     if let Some((key, value)) = rest.split_once(':') {
-                        meminfo.insert(key, value.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0));
+                        meminfo.insert(
+                            key,
+                            value
+                                .split_whitespace()
+                                .next()
+                                .and_then(|number| number.parse().ok())
+                                .unwrap_or(0.0),
+                        );
                     }
                 }
                 "comm" => look.commands.push(rest.trim().to_owned()),
@@ -215,8 +328,15 @@ impl Look {
             let share = |of: &[usize]| {
                 let spent = |times: &[f64]| times.iter().take(8).sum::<f64>();
                 let total = spent(after) - spent(before);
-                let part: f64 = of.iter().filter_map(|index| Some(after.get(*index)? - before.get(*index)?)).sum();
-                if total > 0.0 { (part / total * 100.0).clamp(0.0, 100.0) } else { 0.0 }
+                let part: f64 = of
+                    .iter()
+                    .filter_map(|index| Some(after.get(*index)? - before.get(*index)?))
+                    .sum();
+                if total > 0.0 {
+                    (part / total * 100.0).clamp(0.0, 100.0)
+                } else {
+                    0.0
+                }
             };
             // user nice system idle iowait irq softirq steal
             look.busy_pct = share(&[0, 1, 2, 5, 6]);
@@ -227,7 +347,8 @@ impl Look {
         }
         let get = |key: &str| meminfo.get(key).copied().unwrap_or(0.0);
         if get("MemTotal") > 0.0 {
-            look.swap_used_pct_of_memory = (get("SwapTotal") - get("SwapFree")).max(0.0) / get("MemTotal") * 100.0;
+            look.swap_used_pct_of_memory =
+                (get("SwapTotal") - get("SwapFree")).max(0.0) / get("MemTotal") * 100.0;
         }
         look
     }
@@ -269,7 +390,12 @@ swapped 5 5
 ";
 
     fn kinds(text: &str) -> Vec<&'static str> {
-        Look::parse(text).notes().iter().filter(|note| note.spoils()).map(|note| note.kind).collect()
+        Look::parse(text)
+            .notes()
+            .iter()
+            .filter(|note| note.spoils())
+            .map(|note| note.kind)
+            .collect()
     }
 
     #[test]
@@ -281,9 +407,21 @@ swapped 5 5
     fn each_spoiler_is_seen() {
         let cases = [
             ("BAT0/status:Full", "BAT0/status:Discharging", "battery"),
-            ("scaling_governor:performance", "scaling_governor:powersave", "governor"),
-            ("file /sys/devices/system/cpu/smt/active:0", "file /sys/firmware/acpi/platform_profile:low-power", "governor"),
-            ("file /sys/devices/system/cpu/smt/active:0", "file /sys/fs/cgroup/cpu.max:150000 100000", "quota"),
+            (
+                "scaling_governor:performance",
+                "scaling_governor:powersave",
+                "governor",
+            ),
+            (
+                "file /sys/devices/system/cpu/smt/active:0",
+                "file /sys/firmware/acpi/platform_profile:low-power",
+                "governor",
+            ),
+            (
+                "file /sys/devices/system/cpu/smt/active:0",
+                "file /sys/fs/cgroup/cpu.max:150000 100000",
+                "quota",
+            ),
             ("cpu 1001 0 1000 100199", "cpu 1100 0 1000 100100", "load"),
             ("load 0.05", "load 2.50", "load"),
             ("100199 0 0 0 0", "100190 0 0 0 9", "steal"),
@@ -314,7 +452,13 @@ swapped 5 5
         let after = Look::parse(&QUIET.replace("throttle_count:12", "throttle_count:15"));
         assert_eq!(before.notes_since(&before), []);
         let notes = after.notes_since(&before);
-        assert_eq!((notes[0].kind, notes[0].text.as_str()), ("heat", "the CPUs were slowed down by heat 3 times during the run"));
+        assert_eq!(
+            (notes[0].kind, notes[0].text.as_str()),
+            (
+                "heat",
+                "the CPUs were slowed down by heat 3 times during the run"
+            )
+        );
     }
 
     #[test]

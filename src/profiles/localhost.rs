@@ -52,10 +52,16 @@ impl Profile for Localhost {
     }
 
     fn facts(&self, host: &Host, cx: &Context) -> Result<Facts, ProfileError> {
-        let facts = Facts::gather(host.shell.as_ref(), &cx.limits(), &host.name, &host.distro).map_err(|error| match error {
-            ShellError::Interrupted { .. } => ProfileError::Interrupted,
-            source => ProfileError::Shell { action: "describe", profile: self.name.clone(), host: host.name.clone(), source },
-        })?;
+        let facts = Facts::gather(host.shell.as_ref(), &cx.limits(), &host.name, &host.distro)
+            .map_err(|error| match error {
+                ShellError::Interrupted { .. } => ProfileError::Interrupted,
+                source => ProfileError::Shell {
+                    action: "describe",
+                    profile: self.name.clone(),
+                    host: host.name.clone(),
+                    source,
+                },
+            })?;
         Ok(facts.with_params(&host.params))
     }
 }
@@ -80,9 +86,21 @@ mod tests {
         };
         let cx = Context::for_test("/nonexistent");
         let mut profile = Localhost::default();
-        let Ok(Applied::Workers(workers)) = profile.apply(&host, &cx) else { panic!("has a worker") };
-        assert_eq!((workers.len(), workers[0].name.as_str(), workers[0].address.as_str()), (1, "foo", "192.0.2.17"));
-        assert_eq!(profile.revert(&host, &cx).expect("nothing to do"), Reverted::Clean);
+        let Ok(Applied::Workers(workers)) = profile.apply(&host, &cx) else {
+            panic!("has a worker")
+        };
+        assert_eq!(
+            (
+                workers.len(),
+                workers[0].name.as_str(),
+                workers[0].address.as_str()
+            ),
+            (1, "foo", "192.0.2.17")
+        );
+        assert_eq!(
+            profile.revert(&host, &cx).expect("nothing to do"),
+            Reverted::Clean
+        );
         assert!(shell.commands().is_empty());
     }
 }

@@ -23,7 +23,14 @@ pub(crate) struct Clip {
 
 impl Clip {
     pub(crate) fn new(head_limit: usize, tail_limit: usize) -> Self {
-        Self { head: Vec::new(), tail: Vec::new(), oldest: 0, head_limit, tail_limit, total: 0 }
+        Self {
+            head: Vec::new(),
+            tail: Vec::new(),
+            oldest: 0,
+            head_limit,
+            tail_limit,
+            total: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -48,7 +55,8 @@ impl Clip {
     pub(crate) fn into_bytes(mut self) -> Vec<u8> {
         let missing = self.total - self.head.len() as u64 - self.tail.len() as u64;
         if missing > 0 {
-            self.head.extend_from_slice(format!("\n[{missing} bytes left out here]\n").as_bytes());
+            self.head
+                .extend_from_slice(format!("\n[{missing} bytes left out here]\n").as_bytes());
         }
         self.tail.rotate_left(self.oldest);
         self.head.append(&mut self.tail);
@@ -149,8 +157,17 @@ mod tests {
 
     #[test]
     fn the_middle_goes_first_and_is_counted() {
-        assert_eq!(clip(2, 3, &["abcdefghij"]), "ab\n[5 bytes left out here]\nhij");
-        assert_eq!(clip(2, 3, &["abc", "d", "efg", "hij"]), "ab\n[5 bytes left out here]\nhij");
-        assert_eq!(clip(2, 3, &["a", "b", "c", "d", "e", "f"]), "ab\n[1 bytes left out here]\ndef");
+        assert_eq!(
+            clip(2, 3, &["abcdefghij"]),
+            "ab\n[5 bytes left out here]\nhij"
+        );
+        assert_eq!(
+            clip(2, 3, &["abc", "d", "efg", "hij"]),
+            "ab\n[5 bytes left out here]\nhij"
+        );
+        assert_eq!(
+            clip(2, 3, &["a", "b", "c", "d", "e", "f"]),
+            "ab\n[1 bytes left out here]\ndef"
+        );
     }
 }

@@ -39,22 +39,37 @@ struct State {
 impl SessionLog {
     /// Logs that are written nowhere until [`SessionLog::enter`].
     pub fn new(redactor: Redactor) -> Self {
-        Self { redactor, state: Arc::default() }
+        Self {
+            redactor,
+            state: Arc::default(),
+        }
     }
 
     /// Goes on below `dir` (the result, a profile, an attempt); files are made when first needed.
     pub fn enter(&self, dir: impl Into<PathBuf>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).dir = Some(dir.into());
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .dir = Some(dir.into());
     }
 
     /// Returns the directory in force.
     pub fn dir(&self) -> Option<PathBuf> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).dir.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .dir
+            .clone()
     }
 
     /// Writes the name of a stage (`Applying profile Localhost`) to the log of every machine.
     pub fn banner(&self, text: &str) {
-        let machines = self.state.lock().unwrap_or_else(PoisonError::into_inner).machines.clone();
+        let machines = self
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .machines
+            .clone();
         for machine in machines {
             self.banner_on(&machine, text);
         }
@@ -63,12 +78,17 @@ impl SessionLog {
     /// Writes the name of a stage to the log of one machine.
     pub fn banner_on(&self, machine: &str, text: &str) {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-        self.append(machine, &format!("# {now} {}\n", crate::text::one_line(text)));
+        self.append(
+            machine,
+            &format!("# {now} {}\n", crate::text::one_line(text)),
+        );
     }
 
     fn append(&self, machine: &str, text: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(dir) = state.dir.as_ref().map(|dir| dir.join("__sessions__")) else { return };
+        let Some(dir) = state.dir.as_ref().map(|dir| dir.join("__sessions__")) else {
+            return;
+        };
         let path = dir.join(file_name(machine));
         // One write, so that lines of parallel threads do not mix.
         let written = std::fs::create_dir_all(&dir)
@@ -99,7 +119,11 @@ impl LoggedShell {
             state.machines.push(machine.clone());
         }
         drop(state);
-        Self { inner, machine, log }
+        Self {
+            inner,
+            machine,
+            log,
+        }
     }
 
     fn typed(&self, command: &CommandLine, background: bool) {
@@ -131,7 +155,11 @@ impl LoggedShell {
                 if output.exit.success() {
                     return;
                 }
-                format!("ended with {} after {:.1} s", output.exit, output.took.as_secs_f64())
+                format!(
+                    "ended with {} after {:.1} s",
+                    output.exit,
+                    output.took.as_secs_f64()
+                )
             }
             Err(error) => error.class().to_owned(),
         };
@@ -155,18 +183,34 @@ impl Shell for LoggedShell {
         self.typed(command, true);
         let result = self.inner.start(command);
         if let Err(error) = &result {
-            self.log.append(&self.machine, &format!("# {}\n", error.class()));
+            self.log
+                .append(&self.machine, &format!("# {}\n", error.class()));
         }
         result
     }
 
-    fn upload(&self, from: &mut dyn Read, to: &Path, mode: u32, limits: &Limits) -> Result<(), ShellError> {
-        self.log.append(&self.machine, &format!("# upload {} (mode {mode:o})\n", to.display()));
+    fn upload(
+        &self,
+        from: &mut dyn Read,
+        to: &Path,
+        mode: u32,
+        limits: &Limits,
+    ) -> Result<(), ShellError> {
+        self.log.append(
+            &self.machine,
+            &format!("# upload {} (mode {mode:o})\n", to.display()),
+        );
         self.inner.upload(from, to, mode, limits)
     }
 
-    fn download(&self, from: &Path, to: &mut dyn Write, limits: &Limits) -> Result<u64, ShellError> {
-        self.log.append(&self.machine, &format!("# download {}\n", from.display()));
+    fn download(
+        &self,
+        from: &Path,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<u64, ShellError> {
+        self.log
+            .append(&self.machine, &format!("# download {}\n", from.display()));
         self.inner.download(from, to, limits)
     }
 
@@ -189,27 +233,43 @@ mod tests {
         let secret = Secret::new("s3cret word");
         redactor.learn(&secret);
         let log = SessionLog::new(redactor);
-        let scripted = ScriptedShell::new("foo").answer("echo *", "").fail("false", 1, "");
+        let scripted = ScriptedShell::new("foo")
+            .answer("echo *", "")
+            .fail("false", 1, "");
         let shell = LoggedShell::new(Arc::new(scripted), "foo/1", log.clone());
         let limits = Limits::new(CancelToken::default());
 
-        shell.run(&CommandLine::new("echo").arg("nobody hears this"), &limits).expect("scripted");
+        shell
+            .run(&CommandLine::new("echo").arg("nobody hears this"), &limits)
+            .expect("scripted");
         log.enter(dir.path());
         log.banner("Run fio");
-        let hidden = CommandLine::new("echo").secret(&secret).arg("not s3cret word either").current_dir("/a b");
+        let hidden = CommandLine::new("echo")
+            .secret(&secret)
+            .arg("not s3cret word either")
+            .current_dir("/a b");
         shell.run(&hidden, &limits).expect("scripted");
-        shell.run(&CommandLine::new("false"), &limits).expect("scripted");
+        shell
+            .run(&CommandLine::new("false"), &limits)
+            .expect("scripted");
         log.enter(dir.path().join("below"));
-        shell.start(&CommandLine::new("echo").arg("bg")).expect("scripted");
+        shell
+            .start(&CommandLine::new("echo").arg("bg"))
+            .expect("scripted");
 
-        let text = std::fs::read_to_string(dir.path().join("__sessions__/foo_1")).expect("log is written");
+        let text =
+            std::fs::read_to_string(dir.path().join("__sessions__/foo_1")).expect("log is written");
         let (stage, commands) = text.split_once('\n').expect("several lines");
-        assert!(stage.starts_with("# 2") && stage.ends_with("Z Run fio"), "{stage}");
+        assert!(
+            stage.starts_with("# 2") && stage.ends_with("Z Run fio"),
+            "{stage}"
+        );
         assert_eq!(
             commands,
             "cd '/a b' && echo *** 'not *** either'\nfalse\n# ended with status 1 after 0.0 s\n"
         );
-        let below = std::fs::read_to_string(dir.path().join("below/__sessions__/foo_1")).expect("log is written");
+        let below = std::fs::read_to_string(dir.path().join("below/__sessions__/foo_1"))
+            .expect("log is written");
         assert_eq!(below, "echo bg &\n");
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod capture;
 pub mod command;
 pub mod local;
+pub(crate) mod local_process;
 pub mod log;
 pub(crate) mod processes;
 pub mod quote;

@@ -42,13 +42,18 @@ impl Family {
             .collect();
         let mut members = descendants(&all, self.group);
         for process in all.iter().filter(|process| process.alive) {
-            if process.group == self.group || (!members.contains(&process.pid) && self.is_marked(process.pid)) {
+            if process.group == self.group
+                || (!members.contains(&process.pid) && self.is_marked(process.pid))
+            {
                 members.insert(process.pid);
             }
         }
         let own = i32::try_from(std::process::id()).unwrap_or(0);
-        let mut alive: Vec<i32> =
-            all.iter().filter(|p| p.alive && p.pid != own && members.contains(&p.pid)).map(|p| p.pid).collect();
+        let mut alive: Vec<i32> = all
+            .iter()
+            .filter(|p| p.alive && p.pid != own && members.contains(&p.pid))
+            .map(|p| p.pid)
+            .collect();
         alive.sort_unstable();
         alive
     }
@@ -64,7 +69,9 @@ impl Family {
             if stat(pid).is_some_and(|process| process.group == self.group) {
                 continue;
             }
-            let Some(process) = Pid::from_raw(pid) else { continue };
+            let Some(process) = Pid::from_raw(pid) else {
+                continue;
+            };
             // Pinned first, looked at again then: a number that was reused meanwhile is not hit.
             match rustix::process::pidfd_open(process, PidfdFlags::empty()) {
                 Ok(pinned) if self.alive().contains(&pid) => {
@@ -94,8 +101,11 @@ impl Family {
 
     fn is_marked(&self, pid: i32) -> bool {
         // Other users' processes cannot be read, and are not ours to end.
-        std::fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == self.mark.as_bytes()))
+        std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+            environ
+                .split(|byte| *byte == 0)
+                .any(|entry| entry == self.mark.as_bytes())
+        })
     }
 }
 
@@ -103,7 +113,10 @@ impl Family {
 fn descendants(all: &[Stat], root: i32) -> HashSet<i32> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for process in all {
-        children.entry(process.parent).or_default().push(process.pid);
+        children
+            .entry(process.parent)
+            .or_default()
+            .push(process.pid);
     }
     let mut found = HashSet::from([root]);
     let mut todo = vec![root];
@@ -128,7 +141,12 @@ fn parse_stat(pid: i32, text: &str) -> Option<Stat> {
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
-    Some(Stat { pid, parent, group, alive: !matches!(state, "Z" | "X" | "x") })
+    Some(Stat {
+        pid,
+        parent,
+        group,
+        alive: !matches!(state, "Z" | "X" | "x"),
+    })
 }
 
 #[cfg(test)]
@@ -138,14 +156,30 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let stat = parse_stat(7, "7 (a) Z 1 (b) S 3 7 7 0 -1").expect("well-formed");
-        assert_eq!(stat, Stat { pid: 7, parent: 3, group: 7, alive: true });
-        assert!(!parse_stat(8, "8 (fio) Z 3 7 7").expect("well-formed").alive, "a zombie is gone");
+        assert_eq!(
+            stat,
+            Stat {
+                pid: 7,
+                parent: 3,
+                group: 7,
+                alive: true
+            }
+        );
+        assert!(
+            !parse_stat(8, "8 (fio) Z 3 7 7").expect("well-formed").alive,
+            "a zombie is gone"
+        );
         assert_eq!(parse_stat(9, "9 (cut"), None);
     }
 
     #[test]
     fn descendants_are_found_through_their_parents() {
-        let process = |pid, parent| Stat { pid, parent, group: 0, alive: true };
+        let process = |pid, parent| Stat {
+            pid,
+            parent,
+            group: 0,
+            alive: true,
+        };
         let all = [process(4, 3), process(3, 2), process(2, 1), process(9, 1)];
         let mut found: Vec<i32> = descendants(&all, 2).into_iter().collect();
         found.sort_unstable();

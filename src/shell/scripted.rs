@@ -37,7 +37,11 @@ pub enum Trouble {
 
 #[derive(Debug, Clone)]
 enum Answer {
-    Output { exit: Exit, stdout: Vec<u8>, stderr: Vec<u8> },
+    Output {
+        exit: Exit,
+        stdout: Vec<u8>,
+        stderr: Vec<u8>,
+    },
     Trouble(Trouble),
 }
 
@@ -65,25 +69,55 @@ pub struct ScriptedShell {
 impl ScriptedShell {
     /// A machine that knows no command yet.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { target: Target(name.into()), state: Arc::default() }
+        Self {
+            target: Target(name.into()),
+            state: Arc::default(),
+        }
     }
 
     /// Answers with status 0 and this standard output.
     #[must_use]
     pub fn answer(self, pattern: &str, stdout: impl Into<Vec<u8>>) -> Self {
-        self.rule(pattern, Answer::Output { exit: Exit::Code(0), stdout: stdout.into(), stderr: Vec::new() })
+        self.rule(
+            pattern,
+            Answer::Output {
+                exit: Exit::Code(0),
+                stdout: stdout.into(),
+                stderr: Vec::new(),
+            },
+        )
     }
 
     /// Answers with another status and this on standard error.
     #[must_use]
     pub fn fail(self, pattern: &str, status: i32, stderr: impl Into<Vec<u8>>) -> Self {
-        self.rule(pattern, Answer::Output { exit: Exit::Code(status), stdout: Vec::new(), stderr: stderr.into() })
+        self.rule(
+            pattern,
+            Answer::Output {
+                exit: Exit::Code(status),
+                stdout: Vec::new(),
+                stderr: stderr.into(),
+            },
+        )
     }
 
     /// Answers with everything.
     #[must_use]
-    pub fn output(self, pattern: &str, exit: Exit, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Self {
-        self.rule(pattern, Answer::Output { exit, stdout: stdout.into(), stderr: stderr.into() })
+    pub fn output(
+        self,
+        pattern: &str,
+        exit: Exit,
+        stdout: impl Into<Vec<u8>>,
+        stderr: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.rule(
+            pattern,
+            Answer::Output {
+                exit,
+                stdout: stdout.into(),
+                stderr: stderr.into(),
+            },
+        )
     }
 
     /// Gives no answer.
@@ -118,7 +152,9 @@ impl ScriptedShell {
         let mut state = self.lock();
         match state.rules.iter_mut().find(|(known, _)| known == pattern) {
             Some((_, answers)) => answers.push_back(answer),
-            None => state.rules.push((pattern.to_owned(), VecDeque::from([answer]))),
+            None => state
+                .rules
+                .push((pattern.to_owned(), VecDeque::from([answer]))),
         }
         drop(state);
         self
@@ -131,12 +167,19 @@ impl ScriptedShell {
     fn ask(&self, command: &CommandLine, limits: Option<&Limits>) -> Result<Output, ShellError> {
         let (target, text) = (self.target.clone(), command.to_string());
         if limits.is_some_and(|limits| limits.cancel.is_cancelled()) {
-            return Err(ShellError::Interrupted { target, command: command.clone() });
+            return Err(ShellError::Interrupted {
+                target,
+                command: command.clone(),
+            });
         }
         let mut state = self.lock();
         state.commands.push(text.clone());
         state.inputs.push(command.stdin.clone().unwrap_or_default());
-        let answers = state.rules.iter_mut().find(|(pattern, _)| fits(pattern, &text)).map(|(_, answers)| answers);
+        let answers = state
+            .rules
+            .iter_mut()
+            .find(|(pattern, _)| fits(pattern, &text))
+            .map(|(_, answers)| answers);
         let answer = match answers {
             Some(answers) if answers.len() > 1 => answers.pop_front(),
             Some(answers) => answers.front().cloned(),
@@ -144,21 +187,46 @@ impl ScriptedShell {
         };
         let (command, tail) = (command.clone(), String::new());
         match answer.unwrap_or(Answer::Trouble(Trouble::NotFound)) {
-            Answer::Output { exit, stdout, stderr } => Ok(Output { exit, stdout, stderr, took: Duration::ZERO }),
-            Answer::Trouble(Trouble::NotFound) => {
-                Err(ShellError::NotFound { target, program: command.program().to_owned() })
-            }
-            Answer::Trouble(Trouble::TimedOut) => {
-                Err(ShellError::TimedOut { target, command, limit: Duration::ZERO, tail })
-            }
+            Answer::Output {
+                exit,
+                stdout,
+                stderr,
+            } => Ok(Output {
+                exit,
+                stdout,
+                stderr,
+                took: Duration::ZERO,
+            }),
+            Answer::Trouble(Trouble::NotFound) => Err(ShellError::NotFound {
+                target,
+                program: command.program().to_owned(),
+            }),
+            Answer::Trouble(Trouble::TimedOut) => Err(ShellError::TimedOut {
+                target,
+                command,
+                limit: Duration::ZERO,
+                tail,
+            }),
             Answer::Trouble(Trouble::Stalled) => {
                 let quiet = limits.and_then(|limits| limits.stall).unwrap_or_default();
-                Err(ShellError::Stalled { target, command, quiet, tail })
+                Err(ShellError::Stalled {
+                    target,
+                    command,
+                    quiet,
+                    tail,
+                })
             }
-            Answer::Trouble(Trouble::Interrupted) => Err(ShellError::Interrupted { target, command }),
+            Answer::Trouble(Trouble::Interrupted) => {
+                Err(ShellError::Interrupted { target, command })
+            }
             Answer::Trouble(Trouble::Lost) => {
-                let source = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection lost");
-                Err(ShellError::Io { target, command, source })
+                let source =
+                    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection lost");
+                Err(ShellError::Io {
+                    target,
+                    command,
+                    source,
+                })
             }
         }
     }
@@ -175,28 +243,50 @@ impl Shell for ScriptedShell {
 
     fn start(&self, command: &CommandLine) -> Result<Box<dyn Process>, ShellError> {
         let output = self.ask(command, None)?;
-        Ok(Box::new(ScriptedProcess { output, running: true }))
+        Ok(Box::new(ScriptedProcess {
+            output,
+            running: true,
+        }))
     }
 
-    fn upload(&self, from: &mut dyn Read, to: &Path, _mode: u32, _limits: &Limits) -> Result<(), ShellError> {
+    fn upload(
+        &self,
+        from: &mut dyn Read,
+        to: &Path,
+        _mode: u32,
+        _limits: &Limits,
+    ) -> Result<(), ShellError> {
         let mut content = Vec::new();
-        from.read_to_end(&mut content).map_err(|source| ShellError::File {
-            action: "write",
-            target: self.target.clone(),
-            path: to.to_owned(),
-            source,
-        })?;
+        from.read_to_end(&mut content)
+            .map_err(|source| ShellError::File {
+                action: "write",
+                target: self.target.clone(),
+                path: to.to_owned(),
+                source,
+            })?;
         self.lock().files.insert(to.to_owned(), content);
         Ok(())
     }
 
-    fn download(&self, from: &Path, to: &mut dyn Write, _limits: &Limits) -> Result<u64, ShellError> {
+    fn download(
+        &self,
+        from: &Path,
+        to: &mut dyn Write,
+        _limits: &Limits,
+    ) -> Result<u64, ShellError> {
         let target = self.target.clone();
         let Some(content) = self.content(from) else {
-            return Err(ShellError::NoSuchFile { target, path: from.to_owned() });
+            return Err(ShellError::NoSuchFile {
+                target,
+                path: from.to_owned(),
+            });
         };
-        to.write_all(&content)
-            .map_err(|source| ShellError::File { action: "read", target, path: from.to_owned(), source })?;
+        to.write_all(&content).map_err(|source| ShellError::File {
+            action: "read",
+            target,
+            path: from.to_owned(),
+            source,
+        })?;
         Ok(content.len() as u64)
     }
 }
@@ -226,12 +316,18 @@ impl Process for ScriptedProcess {
 
 /// Returns whether `text` is `pattern` with its stars replaced by anything.
 fn fits(pattern: &str, text: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
     let mut pieces: Vec<&str> = rest.split('*').collect();
     let last = pieces.pop().unwrap_or("");
     for piece in pieces {
-        let Some(found) = text.find(piece) else { return false };
+        let Some(found) = text.find(piece) else {
+            return false;
+        };
         text = &text[found + piece.len()..];
     }
     text.ends_with(last)
@@ -250,10 +346,18 @@ mod tests {
 
     #[test]
     fn answers_of_one_pattern_come_in_order_and_the_last_stays() {
-        let shell = ScriptedShell::new("foo").fail("x", 1, "busy").answer("x", "ok");
+        let shell = ScriptedShell::new("foo")
+            .fail("x", 1, "busy")
+            .answer("x", "ok");
         let limits = Limits::new(CancelToken::default());
         let exits: Vec<bool> = (0..3)
-            .map(|_| shell.run(&CommandLine::new("x"), &limits).expect("scripted").exit.success())
+            .map(|_| {
+                shell
+                    .run(&CommandLine::new("x"), &limits)
+                    .expect("scripted")
+                    .exit
+                    .success()
+            })
             .collect();
         assert_eq!(exits, [false, true, true]);
     }

@@ -21,7 +21,12 @@ fn role_that_listens() {
         out.flush().expect("the parent reads");
     };
     let token = CancelToken::default();
-    let guard = install(token.clone(), move || say("last words"), move || say("progress")).expect("can listen");
+    let guard = install(
+        token.clone(),
+        move || say("last words"),
+        move || say("progress"),
+    )
+    .expect("can listen");
     say("ready");
     let mut seen = token.urgency();
     loop {
@@ -46,7 +51,12 @@ impl Listener {
         let own = std::env::current_exe().expect("a running program has a path");
         let mut words: Vec<&str> = wrapper.to_vec();
         let own = own.display().to_string();
-        words.extend([own.as_str(), "--exact", "signals::role_that_listens", "--nocapture"]);
+        words.extend([
+            own.as_str(),
+            "--exact",
+            "signals::role_that_listens",
+            "--nocapture",
+        ]);
         let mut child = Command::new(words[0])
             .args(&words[1..])
             .env(ROLE, "listen")
@@ -72,7 +82,11 @@ impl Listener {
         let mut line = String::new();
         loop {
             line.clear();
-            assert_ne!(self.out.read_line(&mut line).expect("readable"), 0, "ended before it said {text}");
+            assert_ne!(
+                self.out.read_line(&mut line).expect("readable"),
+                0,
+                "ended before it said {text}"
+            );
             if let Some((_, said)) = line.trim_end().split_once('@') {
                 assert_eq!(said, text);
                 return;
@@ -104,7 +118,10 @@ fn three_signals_stop_hurry_and_leave_with_130() {
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut listener.out, &mut rest).expect("readable");
     assert!(rest.contains("@last words\n"), "{rest}");
-    assert_eq!(listener.child.wait().expect("our own child").code(), Some(130));
+    assert_eq!(
+        listener.child.wait().expect("our own child").code(),
+        Some(130)
+    );
 }
 
 #[test]
