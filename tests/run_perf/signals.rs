@@ -90,7 +90,7 @@ fn a_running_command_and_its_children_are_gone_and_the_next_run_starts_at_once()
             done.last_line(),
             "INTERRUPTED: 1 of 3 tests ran, result in r"
         );
-        assert_eq!(running(&mark), [PathBuf::new(); 0], "nothing goes on");
+        assert!(running(&mark).is_empty(), "nothing goes on");
         assert!(
             place
                 .read("r/__sessions__/localhost")
@@ -169,7 +169,7 @@ fn the_set_up_script_can_be_interrupted() {
         done.last_line(),
         "INTERRUPTED: 0 of 1 tests ran, result in r"
     );
-    assert_eq!(running(&mark), [PathBuf::new(); 0]);
+    assert!(running(&mark).is_empty(), "nothing goes on");
     assert!(
         !place.exists("r/__error0__"),
         "an interruption is no failure"

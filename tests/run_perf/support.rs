@@ -81,9 +81,9 @@ impl Place {
             for entry in std::fs::read_dir(dir).expect("a folder") {
                 let path = entry.expect("an entry").path();
                 if path.is_dir() {
-                    walk(&path, files)
+                    walk(&path, files);
                 } else {
-                    files.push(path)
+                    files.push(path);
                 }
             }
         }

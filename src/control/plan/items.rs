@@ -28,14 +28,16 @@ pub(super) fn provisioner(options: &RunOptions) -> Result<(), PlanError> {
     .into())
 }
 
-/// Finds what an item means: a declaration of the configuration, else a built-in. Returns the entry,
-/// the name it goes by and its parameters.
+/// An entry of a table, the name it goes by and its parameters.
+type Found<'t, B> = (&'t Entry<B>, String, Map<String, Value>);
+
+/// Finds what an item means: a declaration of the configuration, else a built-in.
 fn look_up<'t, B>(
     config: &Config,
     kind: Kind,
     table: &'t [Entry<B>],
     item: &Item,
-) -> Result<(&'t Entry<B>, String, Map<String, Value>), PlanError> {
+) -> Result<Found<'t, B>, PlanError> {
     let built_in: Vec<&str> = registry::names(table).collect();
     if let Some(declared) = config.expand(kind, &item.name, &item.params, &built_in)? {
         let entry = registry::find(kind.word(), table, &declared.base)?;
