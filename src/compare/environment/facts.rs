@@ -82,6 +82,15 @@ impl Facts {
         self.values.get(fact).map(String::as_str)
     }
 
+    /// Returns whether a fact changes with every release of the kernel, and the release did change.
+    pub(super) fn follows_from_release(&self, fact: &Fact, now: &Self) -> bool {
+        let release = Fact {
+            name: "kernel".into(),
+            ..fact.clone()
+        };
+        fact.kind == "kernel" && fact.name == "version" && self.get(&release) != now.get(&release)
+    }
+
     /// Returns the facts that at least one of two results knows.
     pub(super) fn keys(&self, other: &Self) -> BTreeSet<Fact> {
         self.values
@@ -321,11 +330,11 @@ fn pair(kind: &'static str, line: &str, put: &mut Put<'_>) {
     }
 }
 
-/// Puts release, build, machine and system, and the arguments of older results' fifth line.
+/// Puts release, version, machine and system, and the arguments of older results' fifth line.
 fn kernel(text: &str, own_cmdline: bool, put: &mut Put<'_>) {
     let mut lines = text.lines().map(str::trim);
     let release = lines.next().unwrap_or_default().to_owned();
-    for name in ["build", "machine", "system"] {
+    for name in ["version", "machine", "system"] {
         if let Some(value) = lines.next().filter(|value| !value.is_empty()) {
             put("kernel", name.to_owned(), value.to_owned());
         }
