@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is said about a metric: its level, its spread, or a recorded failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Check {
     /// Mean over the samples, in the metric's unit.
@@ -42,7 +44,18 @@ impl fmt::Display for Check {
 
 /// Which way a metric should move.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
@@ -106,9 +119,23 @@ pub struct MetricId {
 impl MetricId {
     /// Builds an id from its parts.
     pub fn new(parts: Parts<'_>) -> Self {
-        let Parts { profile, test, serial, iteration, kind, metric, check } = parts;
+        let Parts {
+            profile,
+            test,
+            serial,
+            iteration,
+            kind,
+            metric,
+            check,
+        } = parts;
         let mut text = String::with_capacity(
-            profile.len() + test.len() + serial.len() + iteration.len() + kind.len() + metric.len() + 14,
+            profile.len()
+                + test.len()
+                + serial.len()
+                + iteration.len()
+                + kind.len()
+                + metric.len()
+                + 14,
         );
         let mut ends = [0; 6];
         for (end, (part, after)) in ends.iter_mut().zip([
@@ -124,11 +151,19 @@ impl MetricId {
             text.push_str(after);
         }
         text.push_str(check.as_str());
-        Self { text: text.into(), ends, check }
+        Self {
+            text: text.into(),
+            ends,
+            check,
+        }
     }
 
     fn part(&self, index: usize, separator_before: usize) -> &str {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize + separator_before };
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize + separator_before
+        };
         &self.text[start..self.ends[index] as usize]
     }
 
@@ -196,7 +231,9 @@ impl fmt::Debug for MetricId {
 
 /// Why a text is no metric id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{text}` is no metric id: {missing}; expected PROFILE/TEST/SERIAL:./ITERATION/KIND/METRIC.CHECK")]
+#[error(
+    "`{text}` is no metric id: {missing}; expected PROFILE/TEST/SERIAL:./ITERATION/KIND/METRIC.CHECK"
+)]
 pub struct ParseIdError {
     text: String,
     missing: &'static str,
@@ -206,14 +243,19 @@ impl FromStr for MetricId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let fail = |missing| ParseIdError { text: text.to_owned(), missing };
+        let fail = |missing| ParseIdError {
+            text: text.to_owned(),
+            missing,
+        };
         let (place, rest) = text.split_once(":./").ok_or_else(|| fail("no `:./`"))?;
         let mut place = place.splitn(3, '/');
         let profile = place.next().ok_or_else(|| fail("no profile"))?;
         let test = place.next().ok_or_else(|| fail("no test"))?;
         let serial = place.next().ok_or_else(|| fail("no serial"))?;
         // From the right: an iteration may hold slashes, a foreign metric may hold dots.
-        let (rest, check) = rest.rsplit_once('.').ok_or_else(|| fail("no check after a dot"))?;
+        let (rest, check) = rest
+            .rsplit_once('.')
+            .ok_or_else(|| fail("no check after a dot"))?;
         let check = match check {
             "mean" => Check::Mean,
             "stddev" => Check::Stddev,
@@ -222,7 +264,15 @@ impl FromStr for MetricId {
         };
         let (rest, metric) = rest.rsplit_once('/').ok_or_else(|| fail("no metric"))?;
         let (iteration, kind) = rest.rsplit_once('/').ok_or_else(|| fail("no kind"))?;
-        Ok(Self::new(Parts { profile, test, serial, iteration, kind, metric, check }))
+        Ok(Self::new(Parts {
+            profile,
+            test,
+            serial,
+            iteration,
+            kind,
+            metric,
+            check,
+        }))
     }
 }
 
@@ -234,7 +284,9 @@ impl Serialize for MetricId {
 
 impl<'de> Deserialize<'de> for MetricId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

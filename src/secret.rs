@@ -34,7 +34,16 @@ impl fmt::Display for Secret {
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_lowercase();
     let last = name.rsplit(['_', '-', '.']).next().unwrap_or(&name);
-    ["password", "passwd", "passphrase", "secret", "token", "credential"].iter().any(|word| name.contains(word))
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "credential",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
         || ["key", "pw"].contains(&last)
 }
 
@@ -48,7 +57,10 @@ impl Redactor {
         if secret.reveal().is_empty() {
             return;
         }
-        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if !known.contains(secret) {
             known.push(secret.clone());
             // Longest first, so that a secret that contains another one disappears whole.
@@ -58,9 +70,16 @@ impl Redactor {
 
     /// Returns `text` without any known secret.
     pub fn clean(&self, text: &str) -> String {
-        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         known.iter().fold(text.to_owned(), |text, secret| {
-            if text.contains(secret.reveal()) { text.replace(secret.reveal(), "***") } else { text }
+            if text.contains(secret.reveal()) {
+                text.replace(secret.reveal(), "***")
+            } else {
+                text
+            }
         })
     }
 }
@@ -75,12 +94,22 @@ mod tests {
         redactor.learn(&Secret::new("pass"));
         redactor.learn(&Secret::new("password1"));
         assert_eq!(redactor.clone().clean("a password1 b pass"), "a *** b ***");
-        assert_eq!(format!("{:?} {}", Secret::new("x"), Secret::new("x")), "*** ***");
+        assert_eq!(
+            format!("{:?} {}", Secret::new("x"), Secret::new("x")),
+            "*** ***"
+        );
     }
 
     #[test]
     fn names_tell_secrets() {
-        for name in ["PGPASSWORD", "default_passwords", "api-token", "AWS_SECRET_ACCESS_KEY", "ssh_key", "DB_PW"] {
+        for name in [
+            "PGPASSWORD",
+            "default_passwords",
+            "api-token",
+            "AWS_SECRET_ACCESS_KEY",
+            "ssh_key",
+            "DB_PW",
+        ] {
             assert!(is_secret_name(name), "{name}");
         }
         for name in ["keyspace", "KEYS", "monkey", "output", "pwd"] {

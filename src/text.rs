@@ -49,7 +49,10 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_offered_only_when_near() {
-        assert_eq!(nearest("Localhots", ["Localhost", "TunedLibvirt"]), Some("Localhost"));
+        assert_eq!(
+            nearest("Localhots", ["Localhost", "TunedLibvirt"]),
+            Some("Localhost")
+        );
         assert_eq!(nearest("xyz", ["Localhost", "fio"]), None);
     }
 
@@ -62,6 +65,9 @@ mod tests {
 
     #[test]
     fn escape_sequences_do_not_pass() {
-        assert_eq!(one_line("a\x1b[31mb\nc\u{202e}"), "a\u{fffd}[31mb c\u{fffd}");
+        assert_eq!(
+            one_line("a\x1b[31mb\nc\u{202e}"),
+            "a\u{fffd}[31mb c\u{fffd}"
+        );
     }
 }

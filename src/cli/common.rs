@@ -37,8 +37,15 @@ impl Color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto if set("NO_COLOR") => false,
-            Color::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| !v.is_empty() && v != "0") => true,
-            Color::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            Color::Auto
+                if std::env::var_os("CLICOLOR_FORCE")
+                    .is_some_and(|v| !v.is_empty() && v != "0") =>
+            {
+                true
+            }
+            Color::Auto => {
+                is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
         }
     }
 }
@@ -59,11 +66,22 @@ pub struct Common {
     pub log: Option<PathBuf>,
 
     /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "General")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        help_heading = "General"
+    )]
     pub color: Color,
 
     /// Read configuration from FILE; without it run-perf.toml of the working directory is read if present
-    #[arg(long, value_name = "FILE", env = "RUNPERF_CONFIG", help_heading = "General")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "RUNPERF_CONFIG",
+        help_heading = "General"
+    )]
     pub config: Option<PathBuf>,
 
     /// Print every value and where it came from, then stop
@@ -120,19 +138,32 @@ pub fn start_logging_through(common: &Common, screen: &Screen) -> anyhow::Result
         .as_ref()
         .map(|path| {
             use anyhow::Context;
-            std::fs::File::create(path).with_context(|| format!("cannot create the log file {}", path.display()))
+            std::fs::File::create(path)
+                .with_context(|| format!("cannot create the log file {}", path.display()))
         })
         .transpose()?
         .map(|file| MaskedFile::new(file, screen))
-        .map(|file| fmt::layer().with_writer(move || file.clone()).with_ansi(false).with_filter(LevelFilter::DEBUG));
+        .map(|file| {
+            fmt::layer()
+                .with_writer(move || file.clone())
+                .with_ansi(false)
+                .with_filter(LevelFilter::DEBUG)
+        });
     // A second call in one process (tests) keeps the first.
-    let _ = tracing_subscriber::registry().with(stderr).with(file).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(stderr)
+        .with(file)
+        .try_init();
     Ok(())
 }
 
 /// Prints an error with its causes and the next step, the only way a program reports failure.
 pub fn print_error(error: &anyhow::Error, hint: Option<&str>, color: Color) {
-    let red = if color.wanted(std::io::stderr().is_terminal()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let red = if color.wanted(std::io::stderr().is_terminal()) {
+        ("\x1b[1;31m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
     let mut text = format!("{}error:{} {error}\n", red.0, red.1);
     for cause in error.chain().skip(1) {
         text.push_str(&format!("  caused by: {cause}\n"));

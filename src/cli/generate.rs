@@ -23,7 +23,12 @@ pub enum Generate {
 ///
 /// # Errors
 /// When `out` would not take it.
-pub fn generate(what: Generate, mut command: Command, schema: &schemars::Schema, out: &mut dyn Write) -> std::io::Result<()> {
+pub fn generate(
+    what: Generate,
+    mut command: Command,
+    schema: &schemars::Schema,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
     let name = command.get_name().to_owned();
     match what {
         Generate::Man => clap_mangen::Man::new(command).render(out),

@@ -51,6 +51,9 @@ impl Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("run_id", &self.run_id).field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("run_id", &self.run_id)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }

@@ -56,7 +56,12 @@ pub struct CommandLine {
 impl CommandLine {
     /// A program without arguments.
     pub fn new(program: impl Into<String>) -> Self {
-        Self { args: vec![Arg::Plain(program.into())], env: Vec::new(), cwd: None, stdin: None }
+        Self {
+            args: vec![Arg::Plain(program.into())],
+            env: Vec::new(),
+            cwd: None,
+            stdin: None,
+        }
     }
     /// A real shell program, run by `sh -c`.
     pub fn script(text: impl Into<String>) -> Self {
@@ -71,7 +76,8 @@ impl CommandLine {
     /// Adds arguments.
     #[must_use]
     pub fn args<I: IntoIterator<Item = S>, S: Into<String>>(mut self, args: I) -> Self {
-        self.args.extend(args.into_iter().map(|arg| Arg::Plain(arg.into())));
+        self.args
+            .extend(args.into_iter().map(|arg| Arg::Plain(arg.into())));
         self
     }
     /// Adds an argument that is never printed.

@@ -41,7 +41,9 @@ pub enum ParamError {
 }
 
 fn nearest(near: &Option<String>) -> String {
-    near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+    near.as_ref()
+        .map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default()
 }
 
 /// Parameters given by the user, spelled as in the table of the item.
@@ -57,17 +59,29 @@ impl Params {
     ///
     /// # Errors
     /// [`ParamError::Unknown`] with the nearest name.
-    pub fn check(item: &str, given: &Map<String, Value>, known: &[Param]) -> Result<Self, ParamError> {
+    pub fn check(
+        item: &str,
+        given: &Map<String, Value>,
+        known: &[Param],
+    ) -> Result<Self, ParamError> {
         let mut values = Map::new();
         for (name, value) in given {
-            let found = known.iter().find(|param| param.name == name || param.aliases.contains(&name.as_str()));
+            let found = known
+                .iter()
+                .find(|param| param.name == name || param.aliases.contains(&name.as_str()));
             let key = match found {
                 Some(param) => param.name,
                 None if name.starts_with("__") => name,
                 None => {
-                    let names = known.iter().flat_map(|param| std::iter::once(param.name).chain(param.aliases.iter().copied()));
+                    let names = known.iter().flat_map(|param| {
+                        std::iter::once(param.name).chain(param.aliases.iter().copied())
+                    });
                     let near = crate::text::nearest(name, names).map(str::to_owned);
-                    return Err(ParamError::Unknown { item: item.into(), name: name.clone(), near });
+                    return Err(ParamError::Unknown {
+                        item: item.into(),
+                        name: name.clone(),
+                        near,
+                    });
                 }
             };
             if values.insert(key.to_owned(), value.clone()).is_some() {
@@ -78,12 +92,19 @@ impl Params {
                 });
             }
         }
-        Ok(Self { item: item.into(), values })
+        Ok(Self {
+            item: item.into(),
+            values,
+        })
     }
 
     /// Builds an error about one parameter.
     pub fn invalid(&self, name: &str, message: impl Into<String>) -> ParamError {
-        ParamError::Invalid { item: self.item.clone(), name: name.into(), message: message.into() }
+        ParamError::Invalid {
+            item: self.item.clone(),
+            name: name.into(),
+            message: message.into(),
+        }
     }
 
     /// Returns the raw value.
@@ -102,13 +123,21 @@ impl Params {
                 Value::Number(number) => Some(number.to_string()),
                 Value::Bool(true) => Some("1".into()),
                 Value::Bool(false) => Some("0".into()),
-                Value::Array(items) => items.iter().map(one).collect::<Option<Vec<_>>>().map(|all| all.join(",")),
+                Value::Array(items) => items
+                    .iter()
+                    .map(one)
+                    .collect::<Option<Vec<_>>>()
+                    .map(|all| all.join(",")),
                 Value::Null | Value::Object(_) => None,
             }
         }
         self.values
             .get(name)
-            .map(|value| one(value).ok_or_else(|| self.invalid(name, format!("expected text or a number, found `{value}`"))))
+            .map(|value| {
+                one(value).ok_or_else(|| {
+                    self.invalid(name, format!("expected text or a number, found `{value}`"))
+                })
+            })
             .transpose()
     }
 
@@ -118,7 +147,11 @@ impl Params {
     /// As [`Params::text`].
     pub fn list(&self, name: &str) -> Result<Option<Vec<String>>, ParamError> {
         Ok(self.text(name)?.map(|text| {
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+            text.split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(str::to_owned)
+                .collect()
         }))
     }
 
@@ -128,7 +161,11 @@ impl Params {
     /// When it is none of type `T`.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, ParamError> {
         self.text(name)?
-            .map(|text| text.trim().parse().map_err(|_| self.invalid(name, format!("expected a number, found `{text}`"))))
+            .map(|text| {
+                text.trim()
+                    .parse()
+                    .map_err(|_| self.invalid(name, format!("expected a number, found `{text}`")))
+            })
             .transpose()
     }
 
