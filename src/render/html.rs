@@ -195,7 +195,7 @@ mod tests {
             ("hostile", hostile_comparison("")),
             ("pass", clean_night(60)),
             ("night", crate::render::sample::night(1000, 30)),
-            ("big", crate::render::sample::night(5000, 30)),
+            ("big", crate::render::sample::night(4990, 30)),
         ] {
             std::fs::write(folder.join(format!("{name}.html")), render(&comparison)).expect("the folder can be written");
         }
