@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub use caught::install_panic_hook;
 pub use tally::Tally;
@@ -80,6 +81,8 @@ pub struct Controller<'a> {
     /// Each host as it was at the start.
     looks: Vec<Option<Look>>,
     tally: Tally,
+    /// How long it may take, where that can be told.
+    expected: Option<Duration>,
     /// Set when the run stops because its time is over, not because somebody asked.
     time_up: Arc<AtomicBool>,
 }
@@ -92,6 +95,7 @@ impl<'a> Controller<'a> {
         store: ResultStore,
         metadata: MetadataFile,
         common_metadata: BTreeMap<String, String>,
+        expected: Option<Duration>,
         time_up: Arc<AtomicBool>,
     ) -> Self {
         let sessions = SessionLog::new(cx.redactor.clone());
@@ -123,6 +127,7 @@ impl<'a> Controller<'a> {
             logs: logs::LogFetcher::default(),
             looks: Vec::new(),
             tally,
+            expected,
             time_up,
         }
     }
@@ -170,7 +175,7 @@ impl<'a> Controller<'a> {
             .collect();
         self.tell(&Event::RunStarted {
             steps,
-            expected: self.plan.expected(),
+            expected: self.expected,
         });
         self.set_up_hosts()?;
         let plan = self.plan;

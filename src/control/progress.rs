@@ -183,6 +183,11 @@ pub fn spell(time: Duration) -> String {
     }
 }
 
+/// Returns `1 test`, `2 tests`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,10 +77,12 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     let previous = find_previous(parent, &plan_digest, plan);
 
     let cancel = CancelToken::default();
+    let durations = durations(plan, previous.as_ref());
+    let expected = durations.iter().copied().sum();
     let progress = Progress::start(
         show.mode,
         &plan.hosts[0].name,
-        durations(plan, previous.as_ref()),
+        durations,
         show.screen.clone(),
     );
     let last_words = {
@@ -142,7 +144,7 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     };
     let time_up = Arc::new(AtomicBool::new(false));
     let alarm = Alarm::set(plan.options.time_limit, cancel, time_up.clone());
-    let mut tally = Controller::new(plan, cx, store, file.clone(), common, time_up).run();
+    let mut tally = Controller::new(plan, cx, store, file.clone(), common, expected, time_up).run();
     drop(alarm);
     drop(progress);
     for note in &plan.notes {

@@ -165,3 +165,87 @@ fn the_time_limit_ends_the_run_in_good_order() {
             .contains("Reverting profile Localhost")
     );
 }
+
+/// Runs with a small disk as output; nothing (said aloud) where mounting is not allowed.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn run_on_small_disk(place: &Place, kib: u32, args: &[&str]) -> Option<crate::support::Ended> {
+    std::fs::create_dir(place.path().join("disk")).expect("a folder");
+    // The copy is taken where the disk can be seen: the mount goes away with the shell.
+    let script = format!(
+        "mount -t tmpfs -o size={kib}k,mode=0777 tmpfs disk || exit 77; \"$@\"; code=$?; cp -r disk seen; exit $code"
+    );
+    let unshare = if rustix::process::geteuid().is_root() {
+        "-m"
+    } else {
+        "-rm"
+    };
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args([unshare, "sh", "-c", &script, "sh"])
+        .arg(crate::support::program())
+        .args(args);
+    command
+        .current_dir(place.path())
+        .env("XDG_CONFIG_HOME", place.path().join("none"));
+    let done = crate::support::ended(command.output().expect("unshare of util-linux starts"));
+    if done.code == 77 || (done.code == 1 && done.stderr.contains("unshare")) {
+        println!("skipped: cannot mount a small disk: {}", done.stderr);
+        return None;
+    }
+    Some(done)
+}
+
+#[test]
+fn on_a_full_disk_nothing_half_written_is_taken_for_a_result() {
+    let place = Place::new();
+    let args = [
+        "--retry-tests",
+        "1",
+        "--output",
+        "disk/r",
+        "--",
+        r#"dummy:{"samples": 5000}"#,
+    ];
+    let Some(ended) = run_on_small_disk(&place, 1000, &args) else {
+        return;
+    };
+    assert_eq!(ended.code, 3, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.contains("No space left on device"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(
+        ended.last_line(),
+        "FAIL: 0 of 1 tests ran, 1 failed, result in disk/r"
+    );
+    assert!(!place.exists("seen/r/Localhost/dummy/0000"));
+    let data = runperf::store::read::read_result(
+        "r",
+        &place.path().join("seen/r"),
+        runperf::store::read::Include::default(),
+    )
+    .expect("readable");
+    assert!(data.measurements.is_empty());
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start_is_said_at_once() {
+    let place = Place::new();
+    let Some(ended) = run_on_small_disk(&place, 4, &["--output", "disk/r", "--", "dummy"]) else {
+        return;
+    };
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("error: cannot start the run\n  caused by: "),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("hint: free some space"),
+        "{}",
+        ended.stderr
+    );
+}

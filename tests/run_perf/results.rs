@@ -259,6 +259,23 @@ fn a_profile_may_have_its_own_name_and_tests() {
 }
 
 #[test]
+fn a_run_takes_about_as_long_as_the_one_before() {
+    let place = Place::new();
+    let test = r#"command:{"command": ["sleep", "1.1"], "samples": 2}"#;
+    let first = |output| {
+        place
+            .run(&["--output", output, "--", test])
+            .stderr
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(!first("a").contains("about"), "nobody can tell");
+    assert!(first("b").contains(", about "), "as long as the first");
+}
+
+#[test]
 fn the_same_plan_has_the_same_hash_and_is_found_for_comparison() {
     let place = Place::new();
     for (output, args) in [
@@ -270,6 +287,17 @@ fn the_same_plan_has_the_same_hash_and_is_found_for_comparison() {
         all.extend(args);
         let ended = place.run(&all);
         assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let about = ended
+            .stderr
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("1 test, about "));
+        assert_eq!(
+            about,
+            output != "c",
+            "dummy knows how long it takes, a command does not: {}",
+            ended.stderr
+        );
         if output == "b" {
             assert!(
                 ended.stdout.contains("next:     compare-perf -- a b\n"),

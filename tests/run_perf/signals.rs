@@ -57,6 +57,23 @@ fn running(mark: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Number of processes that have a file open.
+fn holding(file: &std::path::Path) -> usize {
+    let open = |process: &std::fs::DirEntry| {
+        std::fs::read_dir(process.path().join("fd")).is_ok_and(|mut links| {
+            links.any(|link| {
+                link.and_then(|link| std::fs::read_link(link.path()))
+                    .is_ok_and(|target| target == file)
+            })
+        })
+    };
+    std::fs::read_dir("/proc")
+        .expect("/proc")
+        .flatten()
+        .filter(open)
+        .count()
+}
+
 /// A sleep that can be told apart from those of other tests.
 fn marked_sleep(number: u32) -> (String, String) {
     let seconds = format!("97{}.{number}", std::process::id());
@@ -246,4 +263,43 @@ fn sigusr1_prints_where_the_run_is() {
         "{}",
         done.stderr
     );
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn a_running_fio_is_gone_and_leaves_no_file() {
+    if std::process::Command::new("fio")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: no fio on PATH");
+        return;
+    }
+    let place = Place::new();
+    let target = place.path().join("fio.target");
+    let test = format!(
+        r#"fio:{{"type": "read", "block-sizes": "4", "ramptime": 0, "runtime": 2, "samples": 50, "file-size": 8, "direct": 0, "targets": "{}"}}"#,
+        target.display()
+    );
+    let child = start(&place, &["--output", "r", "--", &test]);
+    let kept = || {
+        let dir = place.path().join("r/Localhost/fio");
+        std::fs::read_dir(dir)
+            .ok()?
+            .flatten()
+            .map(|entry| entry.path().join("result.json"))
+            .find(|path| path.exists())
+    };
+    wait_for("the first sample", || kept().is_some());
+    let fio = || holding(&target);
+    wait_for("the next one", || fio() > 0);
+    send(&child, Signal::INT);
+    let done = end(child);
+    assert_eq!(done.code, 130, "{}", done.stderr);
+    assert_eq!(fio(), 0, "no fio goes on");
+    assert!(!target.exists(), "the file it made is removed");
+    let text = std::fs::read(kept().expect("finished samples stay")).expect("readable");
+    let iterations: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(iterations[0]["iteration_name"], "read-4KiB");
 }

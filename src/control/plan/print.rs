@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{Plan, PlannedTest};
-use crate::control::progress::spell;
+use crate::control::progress::{count, spell};
 use crate::secret::Redactor;
 use crate::text::one_line;
 
@@ -169,10 +169,6 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 struct Lines(String);

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::spell;
 use super::state::State;
+use super::{count, spell};
 use crate::control::event::Event;
 use crate::text::one_line;
 
@@ -32,9 +32,9 @@ pub(super) fn lines(state: &State, event: &Event) -> Vec<String> {
                 .map(|time| format!(", about {}", spell(time)))
                 .unwrap_or_default();
             format!(
-                "{host} run of {} profiles, {} tests{about}",
-                state.steps.len(),
-                state.tests()
+                "{host} run of {}, {}{about}",
+                count(state.steps.len(), "profile"),
+                count(state.tests(), "test")
             )
         }
         Event::ProfileApply {
