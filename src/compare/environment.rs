@@ -83,14 +83,9 @@ pub(crate) fn compare(
                 });
         }
     }
-    for (section, was, is) in before.sections_changed(now) {
-        found.entry("other".into()).or_default().push(EnvChange {
-            place: section.0.clone(),
-            name: section.1.clone(),
-            src: was,
-            dst: is,
-            since: None,
-        });
+    let sections = before.sections_changed(now);
+    if !sections.is_empty() {
+        found.entry("other".into()).or_default().extend(sections);
     }
     for change in parameters(src, dst) {
         let kind = if change.name.ends_with(".tool_version") {

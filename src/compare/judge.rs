@@ -317,7 +317,6 @@ pub(crate) fn blank(
     better: Better,
 ) -> CheckResult {
     let mut result = named(id, better);
-    let either = dst.or(src);
     let stated = dst
         .and_then(|m| m.unit.as_deref())
         .or_else(|| src.and_then(|m| m.unit.as_deref()));
@@ -329,7 +328,7 @@ pub(crate) fn blank(
         src: src.map(|m| m.samples.clone()).unwrap_or_default(),
         dst: dst.map(|m| m.samples.clone()).unwrap_or_default(),
     };
-    if let (Some(src), Some(dst), Some(_)) = (src, dst, either) {
+    if let (Some(src), Some(dst)) = (src, dst) {
         result.params_changed = params_changed(&src.params, &dst.params);
         if let (Some(before), Some(now)) = (&src.unit, &dst.unit)
             && before != now
@@ -433,7 +432,7 @@ fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<Stri
             ));
         }
     }
-    if limits_on_line(cx.judge.rule()) {
+    if cx.judge.rule() == Rule::Line {
         let known = metrics
             .iter()
             .filter(|check| {
@@ -452,10 +451,6 @@ fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<Stri
         }
     }
     notes
-}
-
-fn limits_on_line(rule: Rule) -> bool {
-    rule == Rule::Line
 }
 
 #[cfg(test)]

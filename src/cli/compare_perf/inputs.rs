@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use rayon::prelude::*;
 use tracing::{debug, info, warn};
 
 use super::Problem;
 use crate::analysis::range_model::RangeModel;
-use crate::cli::exit::{ExitCode, FAILED, INCOMPLETE};
+use crate::cli::exit::{COMPARE_USAGE, ExitCode, FAILED, INCOMPLETE};
 use crate::compare::{Inputs, LineModel};
 use crate::store::StoreError;
 use crate::store::read::{Include, ResultData, read_result};
@@ -82,46 +83,33 @@ pub(super) fn read(
     models: Vec<LineModel>,
     include_incorrect: bool,
 ) -> Result<Inputs, Problem> {
-    let (Some(src), Some(dst)) = (positional.first(), positional.last()) else {
-        unreachable!("clap asks for at least one result");
+    let (src, dst, between) = match positional {
+        [src, between @ .., dst] => (src, dst, between),
+        [one] => (one, one, &[][..]),
+        [] => {
+            let error = anyhow!("no result directory was given");
+            return Err(Problem::new(COMPARE_USAGE, error, Some("name SRC and DST")));
+        }
     };
-    let between = positional
-        .get(1..positional.len().saturating_sub(1))
-        .unwrap_or_default();
     let references: Vec<&Named> = between.iter().chain(further).collect();
-
-    let loose = Include {
-        incorrect: include_incorrect,
-        samples: true,
+    let load = |named: &Named, incorrect, samples| {
+        debug!(path = %named.path.display(), "reading");
+        read_result(&named.name, &named.path, Include { incorrect, samples })
     };
-    let plain = Include {
-        incorrect: include_incorrect,
-        samples: false,
-    };
-    let mut wanted = vec![
-        (
-            src,
-            Include {
-                incorrect: false,
-                samples: true,
-            },
-        ),
-        (dst, loose),
-    ];
-    wanted.extend(references.iter().map(|named| (*named, plain)));
-    let mut read: Vec<Result<ResultData, StoreError>> = wanted
-        .par_iter()
-        .map(|(named, include)| {
-            debug!(path = %named.path.display(), "reading");
-            read_result(&named.name, &named.path, *include)
-        })
-        .collect();
-    let of_references = read.split_off(2);
-    let dst = read.pop().map(needed).transpose()?;
-    let src = read.pop().map(needed).transpose()?;
-    let (Some(src), Some(dst)) = (src, dst) else {
-        unreachable!("both were asked for above")
-    };
+    let ((src, dst), of_references) = rayon::join(
+        || {
+            rayon::join(
+                || load(src, false, true),
+                || load(dst, include_incorrect, true),
+            )
+        },
+        || -> Vec<_> {
+            let all = references.par_iter();
+            all.map(|named| load(named, include_incorrect, false))
+                .collect()
+        },
+    );
+    let (src, dst) = (needed(src)?, needed(dst)?);
 
     let mut notes = Vec::new();
     let mut kept = Vec::new();

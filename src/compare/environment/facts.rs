@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::compare::types::EnvChange;
 use crate::store::metadata::MachineFacts;
 use crate::store::read::ResultData;
 
@@ -116,51 +117,40 @@ impl Facts {
             .contains_key(&(fact.place.clone(), fact.section.clone()))
     }
 
-    /// Returns sections that only one of two results recorded: place and name, before, now.
-    ///
-    /// A place (host, profile) that only one has is one entry.
-    pub(super) fn sections_changed(
-        &self,
-        now: &Self,
-    ) -> Vec<((String, String), Option<String>, Option<String>)> {
-        let places = |facts: &Self| {
+    /// Returns places (host, profile) and sections that only one of two results recorded; what is
+    /// in them is not listed.
+    pub(super) fn sections_changed(&self, now: &Self) -> Vec<EnvChange> {
+        let places = |facts: &Self| -> BTreeSet<String> {
             facts
                 .sections
                 .keys()
                 .map(|(place, _)| place.clone())
-                .collect::<BTreeSet<_>>()
+                .collect()
         };
         let (before_places, now_places) = (places(self), places(now));
+        let change = |place: &str, name: &str, src: String, dst: String| EnvChange {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            src: Some(src),
+            dst: Some(dst),
+            since: None,
+        };
         let mut changed = Vec::new();
         for place in before_places.symmetric_difference(&now_places) {
-            let said = |places: &BTreeSet<String>| {
-                Some(
-                    if places.contains(place) {
-                        "recorded"
-                    } else {
-                        "not recorded"
-                    }
-                    .to_owned(),
-                )
-            };
-            changed.push((
-                (place.clone(), "environment".to_owned()),
-                said(&before_places),
-                said(&now_places),
-            ));
+            let said = |there: bool| if there { "recorded" } else { "not recorded" }.to_owned();
+            let (src, dst) = (before_places.contains(place), now_places.contains(place));
+            changed.push(change(place, "environment", said(src), said(dst)));
         }
         let sections: BTreeSet<_> = self.sections.keys().chain(now.sections.keys()).collect();
-        for section in sections {
-            let known = before_places.contains(&section.0) && now_places.contains(&section.0);
-            let (before, now) = (self.sections.get(section), now.sections.get(section));
-            if known && before.is_some() != now.is_some() {
-                let said = |entries: Option<&usize>| {
-                    Some(entries.map_or_else(
-                        || "not recorded".to_owned(),
-                        |entries| format!("recorded, {entries} entries"),
-                    ))
+        for key @ (place, section) in sections {
+            let (src, dst) = (self.sections.get(key), now.sections.get(key));
+            let on_both = before_places.contains(place) && now_places.contains(place);
+            if on_both && src.is_some() != dst.is_some() {
+                let said = |entries: Option<&usize>| match entries {
+                    Some(entries) => format!("recorded, {entries} entries"),
+                    None => "not recorded".to_owned(),
                 };
-                changed.push((section.clone(), said(before), said(now)));
+                changed.push(change(place, section, said(src), said(dst)));
             }
         }
         changed
@@ -194,7 +184,7 @@ impl Facts {
     ) {
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let mut put = |kind, name: String, value: String| {
-            self.put(of_host, place, section, kind, name, value)
+            self.put(of_host, place, section, kind, name, value);
         };
         match section {
             "kernel" => kernel(text, own_cmdline, &mut put),
@@ -202,7 +192,7 @@ impl Facts {
             "rpm" => lines().for_each(|line| named_version("packages", rpm(line), &mut put)),
             "dpkg" => lines().for_each(|line| named_version("packages", dpkg(line), &mut put)),
             "mitigations" => {
-                lines().for_each(|line| named_version("mitigations", mitigation(line), &mut put))
+                lines().for_each(|line| named_version("mitigations", mitigation(line), &mut put));
             }
             "systemctl" => lines().for_each(|line| {
                 // unit load active sub description: the description changes with the package.
@@ -216,7 +206,7 @@ impl Facts {
                 .filter(|line| !line.starts_with("Name:"))
                 .for_each(|line| pair("other", line, &mut put)),
             "memory" | "sysctl" | "tuned" | "security" | "kvm" => {
-                lines().for_each(|line| pair("other", line, &mut put))
+                lines().for_each(|line| pair("other", line, &mut put));
             }
             _ => {
                 let kind = if section.contains("xml") {
