@@ -8,7 +8,7 @@ use super::{HostSetup, PlanError};
 use crate::control::options::{RunOptions, expand_home};
 use crate::store::StoreError;
 
-/// Package managers that can install `--host-rpms`, the first on PATH is used.
+/// Package managers that can install `--host-rpms`.
 const INSTALLERS: [&str; 2] = ["dnf", "apt-get"];
 
 pub(super) fn host_setup(options: &RunOptions) -> Result<HostSetup, PlanError> {
@@ -47,13 +47,33 @@ pub(super) fn host_setup(options: &RunOptions) -> Result<HostSetup, PlanError> {
     })
 }
 
-/// Returns the package manager of this machine.
+/// Returns the package manager of this machine: its own family's, since Debian packages dnf too.
 pub(crate) fn find_installer() -> Option<&'static str> {
     let path = std::env::var_os("PATH")?;
-    INSTALLERS.into_iter().find(|name| {
+    let there = |name: &&str| {
         std::env::split_paths(&path)
             .any(|dir| rustix::fs::access(dir.join(name), Access::EXEC_OK).is_ok())
-    })
+    };
+    let mut order = INSTALLERS;
+    if is_debian(&std::fs::read_to_string("/etc/os-release").unwrap_or_default()) {
+        order.reverse();
+    }
+    order.into_iter().find(there)
+}
+
+fn is_debian(os_release: &str) -> bool {
+    os_release
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("ID=")
+                .or_else(|| line.strip_prefix("ID_LIKE="))
+        })
+        .any(|value| {
+            value
+                .trim_matches(['"', '\''])
+                .split(' ')
+                .any(|id| id == "debian")
+        })
 }
 
 pub(super) fn worker_setup(options: &RunOptions, notes: &mut Vec<String>) -> Result<(), PlanError> {
@@ -178,4 +198,17 @@ fn writable(dir: &Path, path: &Path) -> Result<(), PlanError> {
             std::io::Error::from(error)
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_debian;
+
+    #[test]
+    fn derived_systems_belong_to_their_family() {
+        assert!(is_debian("NAME=x\nID=debian\n"));
+        assert!(is_debian("ID=mint\nID_LIKE=\"ubuntu debian\"\n"));
+        assert!(!is_debian("ID=fedora\n"));
+        assert!(!is_debian("ID=\"rhel\"\nID_LIKE=\"fedora\"\n"));
+    }
 }
