@@ -44,7 +44,12 @@ pub fn kinds(comparison: &Comparison) -> Vec<(&str, &[EnvChange])> {
         .filter(|(_, changes)| !changes.is_empty())
         .map(|(kind, changes)| (kind.as_str(), changes.as_slice()))
         .collect();
-    kinds.sort_by_key(|(kind, _)| KINDS.iter().position(|known| known == kind).unwrap_or(KINDS.len()));
+    kinds.sort_by_key(|(kind, _)| {
+        KINDS
+            .iter()
+            .position(|known| known == kind)
+            .unwrap_or(KINDS.len())
+    });
     kinds
 }
 
@@ -76,9 +81,19 @@ pub fn likely(comparison: &Comparison, at_most: usize) -> Vec<Likely<'_>> {
         .into_iter()
         .flat_map(|(kind, changes)| changes.iter().map(move |change| (kind, change)))
         .filter_map(|(kind, change)| {
-            let with_regressions = change.since.as_deref().is_some_and(|build| since.contains(build));
+            let with_regressions = change
+                .since
+                .as_deref()
+                .is_some_and(|build| since.contains(build));
             let rank = rank(kind, &change.name).or(with_regressions.then_some(20))?;
-            Some((if with_regressions { rank } else { rank + 30 }, Likely { kind, change, with_regressions }))
+            Some((
+                if with_regressions { rank } else { rank + 30 },
+                Likely {
+                    kind,
+                    change,
+                    with_regressions,
+                },
+            ))
         })
         .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
@@ -87,9 +102,19 @@ pub fn likely(comparison: &Comparison, at_most: usize) -> Vec<Likely<'_>> {
     ranked
         .into_iter()
         .filter(|(_, likely)| {
-            let stem = likely.change.name.split(['-', '.']).next().unwrap_or_default();
+            let stem = likely
+                .change
+                .name
+                .split(['-', '.'])
+                .next()
+                .unwrap_or_default();
             let steps = (&likely.change.src, &likely.change.dst);
-            seen.insert((if likely.kind == "packages" { stem } else { likely.change.name.as_str() }, steps))
+            match likely.kind {
+                "packages" => seen.insert((stem, Some(steps))),
+                // A new kernel brings all its mitigations at once: one stands for them.
+                "mitigations" => seen.insert(("mitigations", None)),
+                _ => seen.insert((likely.change.name.as_str(), Some(steps))),
+            }
         })
         .take(at_most)
         .map(|(_, likely)| likely)
@@ -106,7 +131,16 @@ fn rank(kind: &str, name: &str) -> Option<usize> {
         "packages" if starts(&["qemu"]) => Some(3),
         "packages" if starts(&["libvirt"]) => Some(4),
         "packages" if starts(&["tuned"]) => Some(5),
-        "packages" if starts(&["microcode", "intel-microcode", "amd64-microcode", "linux-firmware"]) => Some(6),
+        "packages"
+            if starts(&[
+                "microcode",
+                "intel-microcode",
+                "amd64-microcode",
+                "linux-firmware",
+            ]) =>
+        {
+            Some(6)
+        }
         "cmdline" => Some(7),
         "mitigations" => Some(8),
         "tool" | "parameters" => Some(9),
@@ -132,14 +166,39 @@ pub struct Step<'a> {
 
 /// Cuts two values at the separators of versions and lists, so that whole parts differ.
 pub fn step<'a>(src: &'a str, dst: &'a str) -> Step<'a> {
-    let separator = |c: char| matches!(c, '.' | '-' | '_' | '+' | ':' | '~' | ' ' | ',' | '/' | '=');
-    let whole = Step { prefix: "", src, dst, suffix: "" };
+    let separator =
+        |c: char| matches!(c, '.' | '-' | '_' | '+' | ':' | '~' | ' ' | ',' | '/' | '=');
+    let whole = Step {
+        prefix: "",
+        src,
+        dst,
+        suffix: "",
+    };
     if src == dst {
-        return Step { prefix: src, src: "", dst: "", suffix: "" };
+        return Step {
+            prefix: src,
+            src: "",
+            dst: "",
+            suffix: "",
+        };
     }
-    let common = src.char_indices().zip(dst.chars()).find(|((_, a), b)| a != b).map_or(src.len().min(dst.len()), |((i, _), _)| i);
+    let common = src
+        .char_indices()
+        .zip(dst.chars())
+        .find(|((_, a), b)| a != b)
+        .map_or(src.len().min(dst.len()), |((i, _), _)| i);
     // The separator goes with what differs: `6.12.0` + `-48`.
-    let prefix = src[..common].char_indices().rev().find(|(_, c)| separator(*c)).map_or(0, |(index, _)| index);
+    let prefix = src[..common]
+        .char_indices()
+        .rev()
+        .find(|(_, c)| separator(*c))
+        .map_or(0, |(index, _)| index);
+    // `5` + `.0.9-301` reads badly: a version is cut inside only behind its first dash.
+    let prefix = if src[prefix..].starts_with('.') && !src[..prefix].contains('-') {
+        0
+    } else {
+        prefix
+    };
     let (head, src_rest, dst_rest) = (&src[..prefix], &src[prefix..], &dst[prefix..]);
     let same_end: usize = src_rest
         .chars()
@@ -155,26 +214,50 @@ pub fn step<'a>(src: &'a str, dst: &'a str) -> Step<'a> {
         .char_indices()
         .find(|(index, c)| separator(*c) && end.len() - index <= least)
         .map_or(0, |(index, _)| end.len() - index);
-    let (src_part, dst_part) = (&src_rest[..src_rest.len() - suffix], &dst_rest[..dst_rest.len() - suffix]);
-    if src_part.is_empty() || dst_part.is_empty() {
+    let (src_part, dst_part) = (
+        &src_rest[..src_rest.len() - suffix],
+        &dst_rest[..dst_rest.len() - suffix],
+    );
+    if src_part.trim().is_empty() || dst_part.trim().is_empty() {
         return whole;
     }
-    Step { prefix: head, src: src_part, dst: dst_part, suffix: &src_rest[src_rest.len() - suffix..] }
+    Step {
+        prefix: head,
+        src: src_part,
+        dst: dst_part,
+        suffix: &src_rest[src_rest.len() - suffix..],
+    }
+}
+
+impl Likely<'_> {
+    /// Returns it in a line that says what kind of thing it is.
+    pub fn sentence(&self, arrow: &str) -> String {
+        let kind = match self.kind {
+            "cmdline" => "command line ",
+            "mitigations" => "mitigation ",
+            _ => "",
+        };
+        format!("{kind}{}", sentence(self.change, arrow))
+    }
 }
 
 /// Returns one difference in a line: `kernel 6.12.0-48 → -61`.
 pub fn sentence(change: &EnvChange, arrow: &str) -> String {
     let name = &change.name;
     match (&change.src, &change.dst) {
-        (Some(src), Some(dst)) if src.contains('\n') || dst.contains('\n') => format!("{name} changed"),
+        (Some(src), Some(dst)) if src.contains('\n') || dst.contains('\n') => {
+            format!("{name} changed")
+        }
         (Some(src), Some(dst)) => {
             let step = step(src, dst);
             match step.prefix {
-                "" => format!("{name} {src} {arrow} {dst}"),
+                "" => format!("{name} {} {arrow} {}", step.src, step.dst),
                 prefix => format!("{name} {prefix}{} {arrow} {}", step.src, step.dst),
             }
         }
-        (None, Some(dst)) if dst.is_empty() || dst.contains('\n') => format!("{name} added"),
+        (None, Some(dst)) if dst.is_empty() || dst == "set" || dst.contains('\n') => {
+            format!("{name} added")
+        }
         (None, Some(dst)) => format!("{name} added ({dst})"),
         (Some(_), None) => format!("{name} removed"),
         (None, None) => name.clone(),
@@ -188,16 +271,33 @@ mod tests {
     #[test]
     fn only_the_parts_of_a_version_that_differ_are_marked() {
         for (src, dst, expected) in [
-            ("6.12.0-48.el10", "6.12.0-61.el10", ("6.12.0", "-48", "-61", ".el10")),
-            ("2.24.0-3", "2.24.1-1", ("2.24", ".0-3", ".1-1", "")),
-            ("mitigations=off", "mitigations=auto", ("mitigations", "=off", "=auto", "")),
+            (
+                "6.12.0-48.el10",
+                "6.12.0-61.el10",
+                ("6.12.0", "-48", "-61", ".el10"),
+            ),
+            ("2.24.0-3", "2.24.1-1", ("", "2.24.0-3", "2.24.1-1", "")),
+            (
+                "5.0.9-301.fc30",
+                "5.6.13-100.fc30",
+                ("", "5.0.9-301", "5.6.13-100", ".fc30"),
+            ),
+            (
+                "mitigations=off",
+                "mitigations=auto",
+                ("mitigations", "=off", "=auto", ""),
+            ),
             ("a", "b", ("", "a", "b", "")),
-            ("1.2", "1.2.3", ("1", ".2", ".2.3", "")),
-            ("ř.1", "ř.2", ("ř", ".1", ".2", "")),
+            ("1.2", "1.2.3", ("", "1.2", "1.2.3", "")),
+            ("ř-1", "ř-2", ("ř", "-1", "-2", "")),
             ("a", "a.1", ("", "a", "a.1", "")),
         ] {
             let step = step(src, dst);
-            assert_eq!((step.prefix, step.src, step.dst, step.suffix), expected, "{src} {dst}");
+            assert_eq!(
+                (step.prefix, step.src, step.dst, step.suffix),
+                expected,
+                "{src} {dst}"
+            );
         }
     }
 }

@@ -42,7 +42,13 @@ pub struct Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { width: 120, color: false, unicode: true, detail: Detail::Attention, written: Vec::new() }
+        Self {
+            width: 120,
+            color: false,
+            unicode: true,
+            detail: Detail::Attention,
+            written: Vec::new(),
+        }
     }
 }
 
@@ -88,8 +94,17 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(options: &'a Console, comparison: &'a Comparison) -> Self {
-        let words = if options.unicode { Words::TERMINAL } else { Words::PLAIN };
-        Self { options, view: View::new(comparison), words, text: String::new() }
+        let words = if options.unicode {
+            Words::TERMINAL
+        } else {
+            Words::PLAIN
+        };
+        Self {
+            options,
+            view: View::new(comparison),
+            words,
+            text: String::new(),
+        }
     }
 
     fn comparison(&self) -> &'a Comparison {
@@ -111,11 +126,17 @@ impl<'a> Page<'a> {
     /// Returns foreign text that a terminal will not obey.
     fn clean(&self, foreign: &str) -> String {
         // Nobody reads a name of a megabyte; measuring it a dozen times would take seconds.
-        let end = foreign.char_indices().nth(LONGEST_TEXT).map_or(foreign.len(), |(end, _)| end);
+        let end = foreign
+            .char_indices()
+            .nth(LONGEST_TEXT)
+            .map_or(foreign.len(), |(end, _)| end);
         let safe = text::one_line(&foreign[..end]);
         match self.options.unicode {
             true => safe,
-            false => safe.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect(),
+            false => safe
+                .chars()
+                .map(|c| if c.is_ascii() { c } else { '?' })
+                .collect(),
         }
     }
 
@@ -154,7 +175,11 @@ impl<'a> Page<'a> {
     }
 
     fn build(&self, build: &crate::compare::Build) -> String {
-        match build.distro.as_deref().filter(|distro| !distro.is_empty() && *distro != build.name) {
+        match build
+            .distro
+            .as_deref()
+            .filter(|distro| !distro.is_empty() && *distro != build.name)
+        {
             Some(distro) => format!("{} ({})", self.clean(&build.name), self.clean(distro)),
             None => self.clean(&build.name),
         }
@@ -167,7 +192,10 @@ impl<'a> Page<'a> {
         let full = line(&self.build(&comparison.src), &self.build(&comparison.dst));
         match columns(&full) <= self.options.width {
             true => self.line(&full),
-            false => self.line(&line(&self.clean(&comparison.src.name), &self.clean(&comparison.dst.name))),
+            false => self.line(&line(
+                &self.clean(&comparison.src.name),
+                &self.clean(&comparison.dst.name),
+            )),
         }
         if self.options.detail >= Detail::Differences {
             self.line(&format!("Judged by {}", words::rule(comparison.rule)));
@@ -190,12 +218,21 @@ impl<'a> Page<'a> {
         for check in comparison.metrics.iter().chain(&comparison.groups) {
             let change = match (check.change_pct, check.check) {
                 (None, _) => "-".to_owned(),
-                (Some(change), crate::metric::Check::Stddev) => format!("{}pp", plain.signed(change)),
+                (Some(change), crate::metric::Check::Stddev) => {
+                    format!("{}pp", plain.signed(change))
+                }
                 (Some(change), _) => format!("{}%", plain.signed(change)),
             };
-            let band = plain.band(check).map_or(String::new(), |band| format!(" band={band}"));
+            let band = plain
+                .band(check)
+                .map_or(String::new(), |band| format!(" band={band}"));
             let id = self.clean(check.id.as_str());
-            let line = format!("{} {id} {} {} {change}{band}", check.status.word(), value(check.src), value(check.dst));
+            let line = format!(
+                "{} {id} {} {} {change}{band}",
+                check.status.word(),
+                value(check.src),
+                value(check.dst)
+            );
             self.line(&line);
         }
         for error in self.view.errors().collect::<Vec<_>>() {
@@ -221,15 +258,43 @@ impl<'a> Page<'a> {
     fn places(&mut self, status: Status, most: usize) {
         let places = self.view.places(status);
         let all = self.options.detail >= Detail::Differences;
-        let shown = if all { places.len() } else { places.len().min(most) };
-        let tails: Vec<String> = places.iter().take(shown).map(|place| self.tail(place)).collect();
-        let names: Vec<String> = places.iter().take(shown).map(|place| self.clean(&place.name())).collect();
-        let room = self.options.width.saturating_sub(4 + tails.iter().map(|tail| columns(tail)).max().unwrap_or(0)).max(24);
-        let column = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(room);
+        let shown = if all {
+            places.len()
+        } else {
+            places.len().min(most)
+        };
+        let tails: Vec<String> = places
+            .iter()
+            .take(shown)
+            .map(|place| self.tail(place))
+            .collect();
+        let names: Vec<String> = places
+            .iter()
+            .take(shown)
+            .map(|place| self.clean(&place.name()))
+            .collect();
+        let room = self
+            .options
+            .width
+            .saturating_sub(4 + tails.iter().map(|tail| columns(tail)).max().unwrap_or(0))
+            .max(24);
+        let column = names
+            .iter()
+            .map(|name| columns(name))
+            .max()
+            .unwrap_or(0)
+            .min(room);
         for ((place, tail), name) in places.iter().zip(&tails).zip(&names) {
             let name = self.fit(name, column);
-            let padded = format!("{name}{}", " ".repeat(column.saturating_sub(columns(&name))));
-            let line = format!("{} {}  {tail}", self.mark(status), self.paint(Style::new().bold(), &padded));
+            let padded = format!(
+                "{name}{}",
+                " ".repeat(column.saturating_sub(columns(&name)))
+            );
+            let line = format!(
+                "{} {}  {tail}",
+                self.mark(status),
+                self.paint(Style::new().bold(), &padded)
+            );
             self.line(&line);
             self.metrics(place, all);
         }
@@ -241,28 +306,59 @@ impl<'a> Page<'a> {
 
     fn tail(&self, place: &Place<'_>) -> String {
         let references = self.comparison().references.len();
-        let since = words::since(place.since.map(|s| self.clean(s)).as_deref(), place.outside_builds, references);
+        let since = words::since(
+            place.since.map(|s| self.clean(s)).as_deref(),
+            place.outside_builds,
+            references,
+        );
         let since = since.map(|since| since.split(" (").next().unwrap_or_default().to_owned());
-        let host_shift = place.checks.iter().any(|check| check.labels.iter().any(|label| label == "host-shift"));
+        let host_shift = place
+            .checks
+            .iter()
+            .any(|check| check.labels.iter().any(|label| label == "host-shift"));
         let what = host_shift.then(|| "the whole host".to_owned());
         let secondary = (!place.primary()).then(|| "secondary only".to_owned());
-        [what, since, self.words.bands(place.bands), secondary].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        [what, since, self.words.bands(place.bands), secondary]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The metrics of a place in columns as narrow as they can be.
     fn metrics(&mut self, place: &Place<'_>, all: bool) {
-        let shown = if all || place.checks.len() <= MOST_METRICS + 1 { place.checks.len() } else { MOST_METRICS };
-        let rows: Vec<Row> = place.checks.iter().take(shown).map(|check| self.row(check)).collect();
-        let width = |column: fn(&Row) -> &str| rows.iter().map(|row| columns(column(row))).max().unwrap_or(0);
-        let (src, dst, unit) = (width(|r| &r.src).max(9), width(|r| &r.dst).max(9), width(|r| &r.unit));
+        let shown = if all || place.checks.len() <= MOST_METRICS + 1 {
+            place.checks.len()
+        } else {
+            MOST_METRICS
+        };
+        let rows: Vec<Row> = place
+            .checks
+            .iter()
+            .take(shown)
+            .map(|check| self.row(check))
+            .collect();
+        let width = |column: fn(&Row) -> &str| {
+            rows.iter()
+                .map(|row| columns(column(row)))
+                .max()
+                .unwrap_or(0)
+        };
+        let (src, dst, unit) = (
+            width(|r| &r.src).max(9),
+            width(|r| &r.dst).max(9),
+            width(|r| &r.unit),
+        );
         let change = width(|r| &r.change);
         let fixed = 4 + 2 + src + 3 + dst + 1 + unit + 2 + change;
         let name = width(|r| &r.name).clamp(8, self.options.width.saturating_sub(fixed).max(12));
         let mut used = fixed + name;
         let band = width(|r| &r.band);
-        let with_band = self.options.width >= 120 && band > 0 && used + 2 + band <= self.options.width;
+        let with_band =
+            self.options.width >= 120 && band > 0 && used + 2 + band <= self.options.width;
         used += if with_band { 2 + band } else { 0 };
-        let with_spark = self.options.width >= 100 && used + 2 + width(|r| &r.spark) <= self.options.width;
+        let with_spark =
+            self.options.width >= 100 && used + 2 + width(|r| &r.spark) <= self.options.width;
         for row in &rows {
             let mut line = format!(
                 "    {}  {}{} {} {}{} {}  {}",
@@ -290,11 +386,20 @@ impl<'a> Page<'a> {
 
     fn row(&self, check: &CheckResult) -> Row {
         let value = |value: Option<f64>| value.map_or("-".to_owned(), |v| self.words.number(v));
-        let spread = if check.check == crate::metric::Check::Stddev { " spread" } else { "" };
+        let spread = if check.check == crate::metric::Check::Stddev {
+            " spread"
+        } else {
+            ""
+        };
         let primary = if check.primary { " *" } else { "" };
-        let mut drawn: Vec<Option<f64>> = check.history.iter().copied().chain([check.dst]).collect();
+        let mut drawn: Vec<Option<f64>> =
+            check.history.iter().copied().chain([check.dst]).collect();
         drawn.drain(..drawn.len().saturating_sub(MOST_DRAWN));
-        let spark = if check.history.is_empty() { String::new() } else { self.words.spark(&drawn) };
+        let spark = if check.history.is_empty() {
+            String::new()
+        } else {
+            self.words.spark(&drawn)
+        };
         Row {
             status: check.status,
             name: format!("{}{spread}{primary}", self.clean(&check.metric)),
@@ -302,7 +407,9 @@ impl<'a> Page<'a> {
             dst: value(check.dst),
             unit: self.clean(&check.unit),
             change: self.words.change_in_words(check).unwrap_or_default(),
-            band: self.words.band(check).map_or(String::new(), |band| format!("normal {band}{}", if spread.is_empty() { " %" } else { "" })),
+            band: self.words.band(check).map_or(String::new(), |band| {
+                format!("normal {band}{}", if spread.is_empty() { " %" } else { "" })
+            }),
             spark,
         }
     }
@@ -319,14 +426,22 @@ impl<'a> Page<'a> {
         let mut hidden = 0;
         for status in statuses {
             let places = self.view.places(*status);
-            let shown = if self.options.detail >= Detail::Differences { places.len() } else { places.len().min(MOST_DOUBTFUL) };
+            let shown = if self.options.detail >= Detail::Differences {
+                places.len()
+            } else {
+                places.len().min(MOST_DOUBTFUL)
+            };
             hidden += places.len() - shown;
             for place in places.iter().take(shown) {
-                let Some(check) = place.checks.first() else { continue };
+                let Some(check) = place.checks.first() else {
+                    continue;
+                };
                 let metric = self.clean(&check.metric);
                 let what = match (status, self.words.change_in_words(check)) {
                     (Status::New, _) => "new, nothing to compare with".to_owned(),
-                    (_, None) => format!("{}: {metric} missing, as in some references", status.word()),
+                    (_, None) => {
+                        format!("{}: {metric} missing, as in some references", status.word())
+                    }
                     (_, Some(change)) => format!("{}: {metric} {change}", status.word()),
                 };
                 let more = match place.checks.len() {
@@ -347,14 +462,31 @@ impl<'a> Page<'a> {
         let references = self.comparison().references.len();
         let mut lines: Vec<(Status, String, String)> = Vec::new();
         for error in self.view.errors() {
-            let same = if error.same_in_src { " (the same in SRC)" } else { "" };
-            lines.push((Status::Error, error.place.replace('/', " / "), format!("{}{same}", error.message)));
+            let same = if error.same_in_src {
+                " (the same in SRC)"
+            } else {
+                ""
+            };
+            lines.push((
+                Status::Error,
+                error.place.replace('/', " / "),
+                format!("{}{same}", error.message),
+            ));
         }
         for place in self.view.places(Status::Error) {
-            lines.push((Status::Error, place.name(), words::plural(place.checks.len(), "metric")));
+            lines.push((
+                Status::Error,
+                place.name(),
+                words::plural(place.checks.len(), "metric"),
+            ));
         }
         for place in self.view.places(Status::Missing) {
-            let present = place.checks.iter().map(|check| View::present(check)).max().unwrap_or(0);
+            let present = place
+                .checks
+                .iter()
+                .map(|check| View::present(check))
+                .max()
+                .unwrap_or(0);
             let what = match place.checks.len() {
                 1 => "missing".to_owned(),
                 n => format!("{n} metrics missing"),
@@ -365,13 +497,27 @@ impl<'a> Page<'a> {
             };
             lines.push((Status::Missing, place.name(), text));
         }
-        let shown = if self.options.detail >= Detail::Differences { lines.len() } else { lines.len().min(MOST_PLACES) };
+        let shown = if self.options.detail >= Detail::Differences {
+            lines.len()
+        } else {
+            lines.len().min(MOST_PLACES)
+        };
         self.named(&lines[..shown]);
         self.and_more(lines.len() - shown, "place");
         if !self.comparison().works_again.is_empty() {
-            let places: Vec<String> = self.comparison().works_again.iter().take(5).map(|place| self.clean(place)).collect();
+            let places: Vec<String> = self
+                .comparison()
+                .works_again
+                .iter()
+                .take(5)
+                .map(|place| self.clean(place))
+                .collect();
             let more = self.comparison().works_again.len() - places.len();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             self.line(&format!("Works again: {}{more}", places.join(", ")));
         }
         if shown > 0 || !self.comparison().works_again.is_empty() {
@@ -383,7 +529,12 @@ impl<'a> Page<'a> {
     fn named(&mut self, lines: &[(Status, String, String)]) {
         let names: Vec<String> = lines.iter().map(|(_, name, _)| self.clean(name)).collect();
         let room = self.options.width.saturating_sub(4);
-        let column = names.iter().map(|name| columns(name)).max().unwrap_or(0).min((room * 55 / 100).max(20));
+        let column = names
+            .iter()
+            .map(|name| columns(name))
+            .max()
+            .unwrap_or(0)
+            .min((room * 55 / 100).max(20));
         for ((status, _, text), name) in lines.iter().zip(&names) {
             let text = self.fit(&self.clean(text), room.saturating_sub(column).max(30));
             let line = format!("{} {}  {text}", self.mark(*status), self.pad(name, column));
@@ -393,10 +544,19 @@ impl<'a> Page<'a> {
 
     fn and_more(&mut self, more: usize, noun: &str) {
         if more > 0 {
-            let see = self.options.written.iter().find(|file| file.ends_with(".html"));
-            let see = see.map_or("-v shows all".to_owned(), |file| format!("see {}", self.clean(file)));
+            let see = self
+                .options
+                .written
+                .iter()
+                .find(|file| file.ends_with(".html"));
+            let see = see.map_or("-v shows all".to_owned(), |file| {
+                format!("see {}", self.clean(file))
+            });
             let indent = if noun == "metric" { "    " } else { "  " };
-            self.line(&format!("{indent}and {}, {see}", words::plural(more, &format!("more {noun}"))));
+            self.line(&format!(
+                "{indent}and {}, {see}",
+                words::plural(more, &format!("more {noun}"))
+            ));
         }
     }
 
@@ -407,12 +567,26 @@ impl<'a> Page<'a> {
         if grid.rows.is_empty() || comparison.verdict == Verdict::Error {
             return;
         }
-        let first = grid.rows.iter().map(|row| columns(&self.clean(row))).max().unwrap_or(0).clamp(8, 30);
-        let cells: Vec<Vec<(String, Status)>> = grid.cells.iter().map(|row| row.iter().map(|cell| self.cell(cell)).collect()).collect();
+        let first = grid
+            .rows
+            .iter()
+            .map(|row| columns(&self.clean(row)))
+            .max()
+            .unwrap_or(0)
+            .clamp(8, 30);
+        let cells: Vec<Vec<(String, Status)>> = grid
+            .cells
+            .iter()
+            .map(|row| row.iter().map(|cell| self.cell(cell)).collect())
+            .collect();
         let mut fitting = Vec::new();
         let mut used = first;
         for (index, (test, _)) in grid.columns.iter().enumerate() {
-            let widest = cells.iter().map(|row| columns(&row[index].0)).max().unwrap_or(0);
+            let widest = cells
+                .iter()
+                .map(|row| columns(&row[index].0))
+                .max()
+                .unwrap_or(0);
             let width = widest.max(columns(&self.clean(test)).min(16));
             if used + 2 + width > self.options.width {
                 break;
@@ -428,20 +602,31 @@ impl<'a> Page<'a> {
         let head = self.paint(Style::new().bold(), head.trim_end());
         self.line(&head);
         let all = self.options.detail >= Detail::Differences;
-        let shown = if all { grid.rows.len() } else { grid.rows.len().min(MOST_PROFILES) };
+        let shown = if all {
+            grid.rows.len()
+        } else {
+            grid.rows.len().min(MOST_PROFILES)
+        };
         for (row, name) in grid.rows.iter().enumerate().take(shown) {
             let mut line = self.pad(&self.clean(name), first);
             for (index, width) in &fitting {
                 let (text, status) = &cells[row][*index];
                 let padded = self.pad(text, *width);
                 line.push_str("  ");
-                line.push_str(&if *status == Status::Within { padded } else { self.paint(style(*status), &padded) });
+                line.push_str(&if *status == Status::Within {
+                    padded
+                } else {
+                    self.paint(style(*status), &padded)
+                });
             }
             self.line(&line);
         }
         self.and_more(grid.rows.len() - shown, "profile");
         if fitting.len() < grid.columns.len() {
-            self.line(&format!("  and {}", words::plural(grid.columns.len() - fitting.len(), "more test")));
+            self.line(&format!(
+                "  and {}",
+                words::plural(grid.columns.len() - fitting.len(), "more test")
+            ));
         }
         self.gap();
     }
@@ -455,7 +640,11 @@ impl<'a> Page<'a> {
         for status in [Status::Regression, Status::Error, Status::Missing] {
             if cell.count(status) > 0 {
                 let blank = if text.is_empty() { "" } else { " " };
-                text.push_str(&format!("{blank}{}{}", self.words.shape(status), cell.count(status)));
+                text.push_str(&format!(
+                    "{blank}{}{}",
+                    self.words.shape(status),
+                    cell.count(status)
+                ));
                 if worst == Status::Within {
                     worst = status;
                 }
@@ -475,9 +664,15 @@ impl<'a> Page<'a> {
             self.line("Changed between SRC and DST:");
             for (kind, entries) in changes::kinds(comparison) {
                 for change in entries.iter().take(500) {
-                    let since = change.since.as_deref().map_or(String::new(), |since| format!(", since {}", self.clean(since)));
+                    let since = change.since.as_deref().map_or(String::new(), |since| {
+                        format!(", since {}", self.clean(since))
+                    });
                     let short = self.fit(&self.clean(&changes::sentence(change, arrow)), 200);
-                    let line = format!("  {} ({}): {short}{since}", self.clean(&changes::title(kind)), self.clean(&change.place));
+                    let line = format!(
+                        "  {} ({}): {short}{since}",
+                        self.clean(&changes::title(kind)),
+                        self.clean(&change.place)
+                    );
                     self.line(&line);
                 }
             }
@@ -486,7 +681,7 @@ impl<'a> Page<'a> {
         }
         let mut likely: Vec<String> = changes::likely(comparison, 3)
             .into_iter()
-            .map(|likely| self.fit(&self.clean(&changes::sentence(likely.change, arrow)), 60))
+            .map(|likely| self.fit(&self.clean(&likely.sentence(arrow)), 60))
             .collect();
         loop {
             let rest = count - likely.len();
@@ -505,28 +700,47 @@ impl<'a> Page<'a> {
 
     fn notes(&mut self) {
         let notes = &self.comparison().notes;
-        let shown = if self.options.detail >= Detail::Differences { notes.len() } else { notes.len().min(3) };
+        let shown = if self.options.detail >= Detail::Differences {
+            notes.len()
+        } else {
+            notes.len().min(3)
+        };
         for note in notes.iter().take(shown) {
             let line = format!("Note: {}", self.clean(note));
             self.line(&line);
         }
         if notes.len() > shown {
-            self.line(&format!("  and {} (-v)", words::plural(notes.len() - shown, "more note")));
+            self.line(&format!(
+                "  and {} (-v)",
+                words::plural(notes.len() - shown, "more note")
+            ));
         }
     }
 
     fn written(&mut self) {
         if !self.options.written.is_empty() {
-            let files: Vec<String> = self.options.written.iter().map(|file| self.clean(file)).collect();
+            let files: Vec<String> = self
+                .options
+                .written
+                .iter()
+                .map(|file| self.clean(file))
+                .collect();
             self.line(&format!("Written: {}", files.join(", ")));
         }
     }
 
     fn summary(&mut self) {
-        let line = format!("{}: {}", words::verdict(self.comparison().verdict), summary(&self.view));
+        let line = format!(
+            "{}: {}",
+            words::verdict(self.comparison().verdict),
+            summary(&self.view)
+        );
         let line = self.clean(&line);
         let (word, rest) = line.split_once(':').unwrap_or((&line, ""));
-        let painted = format!("{}:{rest}", self.paint(verdict_style(self.comparison().verdict), word));
+        let painted = format!(
+            "{}:{rest}",
+            self.paint(verdict_style(self.comparison().verdict), word)
+        );
         self.line(&painted);
     }
 }
@@ -556,7 +770,11 @@ pub(crate) fn summary(view: &View<'_>) -> String {
         }
         let mut part = words::counted(number, status);
         if status == Status::Regression {
-            let places = view.places(status).iter().filter(|place| view.is_place(place)).count();
+            let places = view
+                .places(status)
+                .iter()
+                .filter(|place| view.is_place(place))
+                .count();
             part.push_str(&format!(" in {}", words::plural(places, "place")));
             if view.count_primary(status) == 0 {
                 part.push_str(" (secondary only)");
@@ -568,7 +786,11 @@ pub(crate) fn summary(view: &View<'_>) -> String {
     if groups > 0 {
         parts.push(words::plural(groups, "group regression"));
     }
-    parts.push(format!("{} of {} within band", view.count(Status::Within), view.total()));
+    parts.push(format!(
+        "{} of {} within band",
+        view.count(Status::Within),
+        view.total()
+    ));
     parts.join(", ")
 }
 
@@ -604,12 +826,18 @@ mod tests {
 
     fn render(options: &Console, comparison: &Comparison) -> String {
         let mut out = Vec::new();
-        options.render(comparison, &mut out).expect("memory takes everything");
+        options
+            .render(comparison, &mut out)
+            .expect("memory takes everything");
         String::from_utf8(out).expect("UTF-8")
     }
 
     fn console(width: usize) -> Console {
-        Console { width, written: vec!["report.html".to_owned(), "report.xml".to_owned()], ..Console::default() }
+        Console {
+            width,
+            written: vec!["report.html".to_owned(), "report.xml".to_owned()],
+            ..Console::default()
+        }
     }
 
     #[test]
@@ -617,7 +845,12 @@ mod tests {
         let text = render(&console(80), &sample_comparison());
         let lines: Vec<&str> = text.lines().collect();
         // The summary is one line, whatever its length: it is what survives in a CI log.
-        assert!(lines[..lines.len() - 1].iter().all(|line| columns(line) <= 80), "{text}");
+        assert!(
+            lines[..lines.len() - 1]
+                .iter()
+                .all(|line| columns(line) <= 80),
+            "{text}"
+        );
         insta::assert_snapshot!(text);
     }
 
@@ -630,25 +863,49 @@ mod tests {
 
     #[test]
     fn ascii() {
-        let text = render(&Console { unicode: false, ..console(80) }, &sample_comparison());
+        let text = render(
+            &Console {
+                unicode: false,
+                ..console(80)
+            },
+            &sample_comparison(),
+        );
         assert!(text.is_ascii());
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn colours_are_named_and_closed() {
-        let text = render(&Console { color: true, ..console(80) }, &sample_comparison());
+        let text = render(
+            &Console {
+                color: true,
+                ..console(80)
+            },
+            &sample_comparison(),
+        );
         insta::assert_snapshot!(text.replace('\u{1b}', "ESC"));
     }
 
     #[test]
     fn everything_at_most_detail() {
-        insta::assert_snapshot!(render(&Console { detail: Detail::All, ..console(120) }, &sample_comparison()));
+        insta::assert_snapshot!(render(
+            &Console {
+                detail: Detail::All,
+                ..console(120)
+            },
+            &sample_comparison()
+        ));
     }
 
     #[test]
     fn quiet_is_the_summary_line() {
-        let text = render(&Console { detail: Detail::Summary, ..console(80) }, &sample_comparison());
+        let text = render(
+            &Console {
+                detail: Detail::Summary,
+                ..console(80)
+            },
+            &sample_comparison(),
+        );
         assert_eq!(
             text,
             "FAIL: 3 regressions in 2 places, 1 error, 1 missing, 1 suspect, 1 flaky, 1 improvement, 1 new, 3 of 12 within band\n"
@@ -667,10 +924,24 @@ mod tests {
 
     #[test]
     fn nothing_from_data_reaches_the_terminal_as_a_command() {
-        for detail in [Detail::Summary, Detail::Attention, Detail::Differences, Detail::All] {
+        for detail in [
+            Detail::Summary,
+            Detail::Attention,
+            Detail::Differences,
+            Detail::All,
+        ] {
             for extra in ["", &"x".repeat(1_000_000)] {
-                let text = render(&Console { detail, ..console(80) }, &hostile_comparison(extra));
-                assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{detail:?}");
+                let text = render(
+                    &Console {
+                        detail,
+                        ..console(80)
+                    },
+                    &hostile_comparison(extra),
+                );
+                assert!(
+                    text.chars().all(|c| c == '\n' || !c.is_control()),
+                    "{detail:?}"
+                );
                 assert!(!text.contains('\u{202e}'));
             }
         }

@@ -40,7 +40,11 @@ pub struct Html {
 
 impl Default for Html {
     fn default() -> Self {
-        Self { small: false, history: 30, generated: String::new() }
+        Self {
+            small: false,
+            history: 30,
+            generated: String::new(),
+        }
     }
 }
 
@@ -50,7 +54,12 @@ impl Renderer for Html {
         let data = data::block(&page, comparison)?;
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()?,
+        );
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_formatter(|out, _, value| {
             match value {
@@ -84,7 +93,11 @@ fn hash(text: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = String::from("sha256-");
     for chunk in Sha256::digest(text.as_bytes()).chunks(3) {
-        let bytes = [chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0)];
+        let bytes = [
+            chunk[0],
+            chunk.get(1).copied().unwrap_or(0),
+            chunk.get(2).copied().unwrap_or(0),
+        ];
         let bits = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
         for place in 0..4 {
             match place <= chunk.len() {
@@ -112,7 +125,9 @@ fn escape(text: &str) -> String {
             '\n' | '\t' => escaped.push(c),
             '\r' => {}
             c if c.is_control() => escaped.push('\u{fffd}'),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                escaped.push('\u{fffd}')
+            }
             c => escaped.push(c),
         }
     }
@@ -126,22 +141,33 @@ mod tests {
 
     fn render(comparison: &Comparison) -> String {
         let mut out = Vec::new();
-        let html = Html { generated: "2026-11-22 05:44 UTC".to_owned(), ..Html::default() };
-        html.render(comparison, &mut out).expect("memory takes everything");
+        let html = Html {
+            generated: "2026-11-22 05:44 UTC".to_owned(),
+            ..Html::default()
+        };
+        html.render(comparison, &mut out)
+            .expect("memory takes everything");
         String::from_utf8(out).expect("UTF-8")
     }
 
     #[test]
     fn a_failing_night() {
-        let text = render(&sample_comparison()).replace(STYLE, "STYLE").replace(SCRIPT, "SCRIPT");
-        let text = text.replace(&hash(STYLE), "sha256-STYLE").replace(&hash(SCRIPT), "sha256-SCRIPT");
+        let text = render(&sample_comparison())
+            .replace(STYLE, "STYLE")
+            .replace(SCRIPT, "SCRIPT");
+        let text = text
+            .replace(&hash(STYLE), "sha256-STYLE")
+            .replace(&hash(SCRIPT), "sha256-SCRIPT");
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn hashes_are_those_of_the_standard() {
         // printf abc | openssl dgst -sha256 -binary | base64
-        assert_eq!(hash("abc"), "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+        assert_eq!(
+            hash("abc"),
+            "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
+        );
     }
 
     #[test]
@@ -153,7 +179,11 @@ mod tests {
     fn no_foreign_text_becomes_markup() {
         let tags = |text: &str| {
             let body = text.replace(STYLE, "").replace(SCRIPT, "");
-            let mut tags: Vec<String> = regex::Regex::new("<[a-zA-Z][a-z0-9]*").expect("a good pattern").find_iter(&body).map(|m| m.as_str().to_owned()).collect();
+            let mut tags: Vec<String> = regex::Regex::new("<[a-zA-Z][a-z0-9]*")
+                .expect("a good pattern")
+                .find_iter(&body)
+                .map(|m| m.as_str().to_owned())
+                .collect();
             tags.sort();
             tags.dedup();
             tags
@@ -165,9 +195,21 @@ mod tests {
             for tag in tags(&text) {
                 assert!(known.contains(&tag), "{tag}");
             }
-            assert!(!text.contains("href=\"javascript:") && !text.contains('\u{202e}') && !text.contains('\u{1b}'));
-            assert_eq!(text.matches("</script>").count(), 2, "the data block and the script");
-            assert!(text.len() < 800_000, "a megabyte in every field is cut: {}", text.len());
+            assert!(
+                !text.contains("href=\"javascript:")
+                    && !text.contains('\u{202e}')
+                    && !text.contains('\u{1b}')
+            );
+            assert_eq!(
+                text.matches("</script>").count(),
+                2,
+                "the data block and the script"
+            );
+            assert!(
+                text.len() < 800_000,
+                "a megabyte in every field is cut: {}",
+                text.len()
+            );
         }
     }
 
@@ -178,7 +220,12 @@ mod tests {
             let history = check.history.clone();
             check.history = history.iter().cycle().take(30).copied().collect();
         }
-        comparison.references = (0..30).map(|n| crate::compare::Build { name: n.to_string(), ..comparison.dst.clone() }).collect();
+        comparison.references = (0..30)
+            .map(|n| crate::compare::Build {
+                name: n.to_string(),
+                ..comparison.dst.clone()
+            })
+            .collect();
         let text = render(&comparison);
         assert_eq!(text.matches("<tr id=").count(), MOST_ROWS);
         assert!(text.contains("5\u{202f}000 of 6\u{202f}000"));
@@ -188,7 +235,9 @@ mod tests {
     /// Not a check: what tests/report/run looks at in a browser when it is given no report.
     #[test]
     fn reports_for_the_browser() {
-        let Some(folder) = std::env::var_os("RUNPERF_REPORTS") else { return };
+        let Some(folder) = std::env::var_os("RUNPERF_REPORTS") else {
+            return;
+        };
         let folder = std::path::PathBuf::from(folder);
         for (name, comparison) in [
             ("sample", sample_comparison()),
@@ -197,7 +246,8 @@ mod tests {
             ("night", crate::render::sample::night(1000, 30)),
             ("big", crate::render::sample::night(4990, 30)),
         ] {
-            std::fs::write(folder.join(format!("{name}.html")), render(&comparison)).expect("the folder can be written");
+            std::fs::write(folder.join(format!("{name}.html")), render(&comparison))
+                .expect("the folder can be written");
         }
     }
 

@@ -14,6 +14,8 @@ use crate::compare::{Comparison, Status, Verdict};
 
 /// GitHub takes 65 536 characters of a comment; some are left for what a job adds.
 const MOST_BYTES: usize = 60_000;
+/// Metrics shown of one place.
+const MOST_OF_PLACE: usize = 6;
 /// A name longer than this helps nobody.
 const LONGEST_TEXT: usize = 300;
 
@@ -39,7 +41,8 @@ impl Page {
     const RESERVE: usize = 1_000;
 
     fn add(&mut self, piece: &str) -> bool {
-        let fits = self.left_out == 0 && self.text.len() + piece.len() <= MOST_BYTES - Self::RESERVE;
+        let fits =
+            self.left_out == 0 && self.text.len() + piece.len() <= MOST_BYTES - Self::RESERVE;
         match fits {
             true => self.text.push_str(piece),
             false => self.left_out += 1,
@@ -51,10 +54,29 @@ impl Page {
 fn page(comparison: &Comparison) -> String {
     let view = View::new(comparison);
     let sign = Words::RICH.shape(words::verdict_status(comparison.verdict));
-    let head = format!("{}: {}", words::verdict(comparison.verdict), escape(&summary(&view)));
+    let head = format!(
+        "{}: {}",
+        words::verdict(comparison.verdict),
+        escape(&summary(&view))
+    );
     // A comment ends at the first `--`; the name is made safe for that.
-    let name: String = comparison.dst.name.chars().take(80).map(|c| if c.is_ascii_alphanumeric() || "._+".contains(c) { c } else { '_' }).collect();
-    let mut page = Page { text: format!("<!-- compare-perf:{name} -->\n"), left_out: 0 };
+    let name: String = comparison
+        .dst
+        .name
+        .chars()
+        .take(80)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._+".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let mut page = Page {
+        text: format!("<!-- compare-perf:{name} -->\n"),
+        left_out: 0,
+    };
     if comparison.verdict == Verdict::Pass {
         page.text.push_str(&format!(
             "{sign} {head}. SRC {} → DST {}, {}.\n",
@@ -65,9 +87,15 @@ fn page(comparison: &Comparison) -> String {
         return page.text;
     }
     page.text.push_str(&format!("### {sign} {head}\n\n"));
-    let likely: Vec<String> =
-        changes::likely(comparison, 4).iter().map(|likely| escape(&changes::sentence(likely.change, "→"))).collect();
-    let changed = if likely.is_empty() { String::new() } else { format!(" Changed: {}.", likely.join(", ")) };
+    let likely: Vec<String> = changes::likely(comparison, 4)
+        .iter()
+        .map(|likely| escape(&likely.sentence("→")))
+        .collect();
+    let changed = if likely.is_empty() {
+        String::new()
+    } else {
+        format!(" Changed: {}.", likely.join(", "))
+    };
     page.text.push_str(&format!(
         "SRC {} → DST {}, {}.{changed}\n\n",
         escape(&comparison.src.name),
@@ -78,15 +106,22 @@ fn page(comparison: &Comparison) -> String {
     errors(&mut page, &view);
     fold(&mut page, &view);
     if page.left_out > 0 {
-        page.text.push_str(&format!("\n{} left out; the HTML report has all of it.\n", words::plural(page.left_out, "place")));
+        page.text.push_str(&format!(
+            "\n{} left out; the HTML report has all of it.\n",
+            words::plural(page.left_out, "place")
+        ));
     }
     page.text
 }
 
-const HEAD: &str = "| | where | metric | SRC | DST | change | since |\n|---|---|---|--:|--:|--:|---|\n";
+const HEAD: &str =
+    "| | where | metric | SRC | DST | change | since |\n|---|---|---|--:|--:|--:|---|\n";
 
 fn table(page: &mut Page, view: &View<'_>, statuses: &[Status]) {
-    let places: Vec<Place<'_>> = statuses.iter().flat_map(|status| view.places(*status)).collect();
+    let places: Vec<Place<'_>> = statuses
+        .iter()
+        .flat_map(|status| view.places(*status))
+        .collect();
     if places.is_empty() {
         return;
     }
@@ -101,7 +136,18 @@ fn rows(view: &View<'_>, place: &Place<'_>) -> String {
     let rich = Words::RICH;
     let references = view.comparison.references.len();
     let mut text = String::new();
-    for check in &place.checks {
+    // What is missing has no figures to show, so one row says how much it is.
+    let most = if place.status == Status::Missing {
+        1
+    } else {
+        MOST_OF_PLACE
+    };
+    let shown = if place.checks.len() <= most {
+        place.checks.len()
+    } else {
+        most
+    };
+    for check in &place.checks[..shown] {
         let value = |v: Option<f64>| v.map_or("–".to_owned(), |v| rich.number(v));
         let change = match (rich.change(check), words::turn(check).word()) {
             (None, _) => place.status.word().to_owned(),
@@ -112,8 +158,16 @@ fn rows(view: &View<'_>, place: &Place<'_>) -> String {
             (2.., Some(since)) => escape(since),
             _ => String::new(),
         };
-        let unit = if check.unit.is_empty() { String::new() } else { format!(" ({})", escape(&check.unit)) };
-        let spread = if check.check == crate::metric::Check::Stddev { " spread" } else { "" };
+        let unit = if check.unit.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", escape(&check.unit))
+        };
+        let spread = if check.check == crate::metric::Check::Stddev {
+            " spread"
+        } else {
+            ""
+        };
         text.push_str(&format!(
             "| {} | {} | {}{spread}{unit} | {} | {} | {} | {since} |\n",
             rich.shape(place.status),
@@ -124,13 +178,30 @@ fn rows(view: &View<'_>, place: &Place<'_>) -> String {
             change.trim_end(),
         ));
     }
+    if shown < place.checks.len() {
+        let more = words::plural(place.checks.len() - shown, "more metric");
+        text.push_str(&format!(
+            "| {} | {} | and {more} | | | | |\n",
+            rich.shape(place.status),
+            escape(&place.name())
+        ));
+    }
     text
 }
 
 fn errors(page: &mut Page, view: &View<'_>) {
     for error in &view.comparison.errors {
-        let same = if error.same_in_src { " (the same in SRC)" } else { "" };
-        let line = format!("- {} **{}**: {}{same}\n", Words::RICH.shape(Status::Error), escape(&error.place), escape(&error.message));
+        let same = if error.same_in_src {
+            " (the same in SRC)"
+        } else {
+            ""
+        };
+        let line = format!(
+            "- {} **{}**: {}{same}\n",
+            Words::RICH.shape(Status::Error),
+            escape(&error.place),
+            escape(&error.message)
+        );
         page.add(&line);
     }
     if !view.comparison.errors.is_empty() {
@@ -139,19 +210,30 @@ fn errors(page: &mut Page, view: &View<'_>) {
 }
 
 fn fold(page: &mut Page, view: &View<'_>) {
-    let statuses = [Status::Suspect, Status::Flaky, Status::Improvement, Status::New];
+    let statuses = [
+        Status::Suspect,
+        Status::Flaky,
+        Status::Improvement,
+        Status::New,
+    ];
     let mut said: Vec<String> = statuses
         .iter()
         .filter(|status| view.count(**status) > 0)
         .map(|status| words::counted(view.count(*status), *status))
         .collect();
     said.push(words::counted(view.count(Status::Within), Status::Within));
-    let places: Vec<Place<'_>> = statuses.iter().flat_map(|status| view.places(*status)).collect();
+    let places: Vec<Place<'_>> = statuses
+        .iter()
+        .flat_map(|status| view.places(*status))
+        .collect();
     if places.is_empty() {
         page.add(&format!("{}.\n", said.join(", ")));
         return;
     }
-    if !page.add(&format!("<details><summary>{}</summary>\n\n{HEAD}", said.join(", "))) {
+    if !page.add(&format!(
+        "<details><summary>{}</summary>\n\n{HEAD}",
+        said.join(", ")
+    )) {
         return;
     }
     for place in &places {
@@ -163,7 +245,10 @@ fn fold(page: &mut Page, view: &View<'_>) {
 
 /// Returns foreign text that Markdown and HTML take literally, on one line.
 fn escape(foreign: &str) -> String {
-    let end = foreign.char_indices().nth(LONGEST_TEXT).map_or(foreign.len(), |(end, _)| end);
+    let end = foreign
+        .char_indices()
+        .nth(LONGEST_TEXT)
+        .map_or(foreign.len(), |(end, _)| end);
     let mut text = String::with_capacity(end + 16);
     for c in crate::text::one_line(&foreign[..end]).chars() {
         match c {
@@ -174,7 +259,9 @@ fn escape(foreign: &str) -> String {
             '@' => text.push_str("&#64;"),
             '#' => text.push_str("&#35;"),
             // A colon and a dot make links of bare addresses.
-            ':' if text.ends_with("http") || text.ends_with("https") || text.ends_with("ftp") => text.push_str("&#58;"),
+            ':' if text.ends_with("http") || text.ends_with("https") || text.ends_with("ftp") => {
+                text.push_str("&#58;")
+            }
             '\\' | '`' | '|' | '*' | '[' | ']' | '~' | '!' => {
                 text.push('\\');
                 text.push(c);
@@ -202,7 +289,11 @@ mod tests {
     #[test]
     fn a_pass_is_one_line() {
         let text = page(&clean_night(1000));
-        assert_eq!(text.lines().count(), 2, "the hidden line and the verdict: {text}");
+        assert_eq!(
+            text.lines().count(),
+            2,
+            "the hidden line and the verdict: {text}"
+        );
         assert!(text.starts_with("<!-- compare-perf:1284 -->\n▲ PASS: 1000 of 1000 within band."));
     }
 
@@ -215,19 +306,35 @@ mod tests {
         }
         let text = page(&comparison);
         assert!(text.len() <= MOST_BYTES, "{}", text.len());
-        assert!(text.lines().filter(|line| line.starts_with("| ▼")).all(|line| line.ends_with('|')));
+        assert!(
+            text.lines()
+                .filter(|line| line.starts_with("| ▼"))
+                .all(|line| line.ends_with('|'))
+        );
         assert!(text.contains("places left out"));
     }
 
     #[test]
     fn hostile_text_is_taken_literally() {
-        for extra in ["", &"https://evil.example [x](javascript:y) ".repeat(20_000)] {
+        for extra in [
+            "",
+            &"https://evil.example [x](javascript:y) ".repeat(20_000),
+        ] {
             let text = page(&hostile_comparison(extra));
             assert!(text.len() <= MOST_BYTES, "{}", text.len());
-            assert!(!text.contains("<script") && !text.contains("<img") && !text.contains("https:"), "{text}");
+            assert!(
+                !text.contains("<script") && !text.contains("<img") && !text.contains("https:"),
+                "{text}"
+            );
             assert!(!text.contains('@') && !text.contains('\u{202e}') && !text.contains('\u{1b}'));
-            let columns = text.lines().filter(|line| line.starts_with("| ")).map(|line| line.replace("\\|", "").matches('|').count());
-            assert!(columns.into_iter().all(|count| count == 8), "a pipe of a name makes no column: {text}");
+            let columns = text
+                .lines()
+                .filter(|line| line.starts_with("| "))
+                .map(|line| line.replace("\\|", "").matches('|').count());
+            assert!(
+                columns.into_iter().all(|count| count == 8),
+                "a pipe of a name makes no column: {text}"
+            );
         }
     }
 }

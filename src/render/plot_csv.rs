@@ -17,7 +17,14 @@ impl Renderer for PlotCsv {
         let mut values = Vec::new();
         for status in Status::ALL {
             labels.push(status.word().to_owned());
-            values.push(comparison.counts.get(status.word()).copied().unwrap_or(0).to_string());
+            values.push(
+                comparison
+                    .counts
+                    .get(status.word())
+                    .copied()
+                    .unwrap_or(0)
+                    .to_string(),
+            );
         }
         let grid = Grid::new(comparison, Group::Profile);
         for (row, profile) in grid.rows.iter().enumerate() {
@@ -28,8 +35,12 @@ impl Renderer for PlotCsv {
             }
         }
         let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(&labels).and_then(|()| csv.write_record(&values)).map_err(std::io::Error::other)?;
-        let bytes = csv.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
+        csv.write_record(&labels)
+            .and_then(|()| csv.write_record(&values))
+            .map_err(std::io::Error::other)?;
+        let bytes = csv
+            .into_inner()
+            .map_err(|error| std::io::Error::other(error.to_string()))?;
         out.write_all(&bytes)?;
         Ok(())
     }

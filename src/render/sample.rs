@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::compare::{
-    Build, CheckResult, Comparison, EnvChange, Environment, ErrorInfo, Incident, LimitsInForce, Part, Rule, SamplePair,
-    Status, Tool, Verdict,
+    Build, CheckResult, Comparison, EnvChange, Environment, ErrorInfo, Incident, LimitsInForce,
+    Part, Rule, SamplePair, Status, Tool, Verdict,
 };
 use crate::metric::{Better, Check, MetricId};
 
 /// Text that tries everything: markup, attributes, CDATA, terminal, bidirectional, Markdown.
-pub(crate) const HOSTILE: &str =
-    "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>]]>&amp;\u{1b}[31m\u{0}\u{202e}|`@x #1 \u{2028}</textarea>*_\r\n";
+pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>]]>&amp;\u{1b}[31m\u{0}\u{202e}|`@x #1 \u{2028}</textarea>*_\r\n";
 
 fn build(name: &str, day: u32) -> Build {
     Build {
@@ -22,7 +21,11 @@ fn build(name: &str, day: u32) -> Build {
         machines: vec!["perf-sm-04.example.org".to_owned()],
         url: Some(format!("https://jenkins.example.org/job/perf/{name}/")),
         env_changed: day == 6,
-        counts: BTreeMap::from([("regression".to_owned(), day as usize % 3), ("improvement".to_owned(), 1), ("within".to_owned(), 8)]),
+        counts: BTreeMap::from([
+            ("regression".to_owned(), day as usize % 3),
+            ("improvement".to_owned(), 1),
+            ("within".to_owned(), 8),
+        ]),
     }
 }
 
@@ -47,7 +50,11 @@ fn check(
     };
     let reference = |index: usize| {
         let wobble = [0.3, -0.8, 1.1, 0.2, -0.4, 0.9, -1.2, 0.5][index];
-        let moved = if index + outside > 8 { change_pct.unwrap_or(0.0) } else { 0.0 };
+        let moved = if index + outside > 8 {
+            change_pct.unwrap_or(0.0)
+        } else {
+            0.0
+        };
         src.map(|src| src * (1.0 + (wobble + moved) / 100.0))
     };
     let parts = id.parts();
@@ -68,7 +75,13 @@ fn check(
         src,
         dst,
         change_pct,
-        score: change_pct.map(|change| if better == Better::Lower { -change } else { change }),
+        score: change_pct.map(|change| {
+            if better == Better::Lower {
+                -change
+            } else {
+                change
+            }
+        }),
         tolerance: Some(if spread { 10.0 } else { 5.0 }),
         band_pct: Some(if spread { [-10.0, 10.0] } else { [-5.0, 5.0] }),
         bands: change_pct.map(|change| change.abs() / 5.0),
@@ -80,7 +93,14 @@ fn check(
         mde_pct: None,
         basis: None,
         checks: change_pct
-            .map(|diff_pct| vec![Part { name: "raw".to_owned(), reference: src, diff_pct, weight: 1.0 }])
+            .map(|diff_pct| {
+                vec![Part {
+                    name: "raw".to_owned(),
+                    reference: src,
+                    diff_pct,
+                    weight: 1.0,
+                }]
+            })
             .unwrap_or_default(),
         history: (0..8).map(reference).collect(),
         samples: SamplePair {
@@ -94,13 +114,19 @@ fn check(
 }
 
 fn incident(checks: &[CheckResult], ids: &[&str], status: Status) -> Incident {
-    let first = checks.iter().find(|check| check.id.as_str() == ids[0]).expect("the id is in the list");
+    let first = checks
+        .iter()
+        .find(|check| check.id.as_str() == ids[0])
+        .expect("the id is in the list");
     Incident {
         status,
         profile: first.profile.clone(),
         test: first.test.clone(),
         iteration: first.iteration.clone(),
-        metrics: ids.iter().map(|id| id.parse().expect("a good id")).collect(),
+        metrics: ids
+            .iter()
+            .map(|id| id.parse().expect("a good id"))
+            .collect(),
         bands: first.bands,
         since: first.since.clone(),
         outside_builds: first.outside_builds,
@@ -108,7 +134,10 @@ fn incident(checks: &[CheckResult], ids: &[&str], status: Status) -> Incident {
 }
 
 fn count(checks: &[CheckResult], errors: usize) -> BTreeMap<String, usize> {
-    let mut counts: BTreeMap<String, usize> = Status::ALL.iter().map(|status| (status.word().to_owned(), 0)).collect();
+    let mut counts: BTreeMap<String, usize> = Status::ALL
+        .iter()
+        .map(|status| (status.word().to_owned(), 0))
+        .collect();
     for check in checks {
         *counts.entry(check.status.word().to_owned()).or_default() += 1;
     }
@@ -127,24 +156,132 @@ pub(crate) fn sample_comparison() -> Comparison {
     let loud = "Localhost/fio/0000:./write-4096KiB/latency/slat.mean";
     let gain = "Localhost/uperf/0000:./udp_stream-16384B-8i/throughput/Gb_sec.mean";
     let mut metrics = vec![
-        check(iops, "IOPS", Higher, true, Status::Regression, Some(114_912.0), Some(-11.8), 3),
-        check("TunedLibvirt/fio/0000:./randread-4KiB/throughput/iops_sec.stddev", "%", Lower, true, Status::Within, Some(1.4), Some(0.3), 0),
-        check(clat, "ns", Lower, false, Status::Regression, Some(261_766.0), Some(13.4), 3),
-        check(pipe, "s", Lower, true, Status::Regression, Some(14.40), Some(8.7), 1),
-        check(gone, "Gb/s", Higher, true, Status::Missing, Some(18.9), None, 0),
-        check(two_states, "IOPS", Higher, true, Status::Suspect, Some(3_530.0), Some(-6.1), 1),
-        check(loud, "ns", Lower, true, Status::Flaky, Some(1_329_870.0), Some(6.4), 1),
-        check(gain, "Gb/s", Higher, true, Status::Improvement, Some(18.9), Some(12.3), 1),
-        check("Localhost/linpack/0000:./linpack-1/throughput/gflops.mean", "GFLOPS", Higher, true, Status::Within, Some(412.7), Some(-0.3), 0),
-        check("Localhost/linpack/0000:./linpack-1/throughput/what.mean", "", Unknown, false, Status::Within, Some(0.0), Some(0.0), 0),
+        check(
+            iops,
+            "IOPS",
+            Higher,
+            true,
+            Status::Regression,
+            Some(114_912.0),
+            Some(-11.8),
+            3,
+        ),
+        check(
+            "TunedLibvirt/fio/0000:./randread-4KiB/throughput/iops_sec.stddev",
+            "%",
+            Lower,
+            true,
+            Status::Within,
+            Some(1.4),
+            Some(0.3),
+            0,
+        ),
+        check(
+            clat,
+            "ns",
+            Lower,
+            false,
+            Status::Regression,
+            Some(261_766.0),
+            Some(13.4),
+            3,
+        ),
+        check(
+            pipe,
+            "s",
+            Lower,
+            true,
+            Status::Regression,
+            Some(14.40),
+            Some(8.7),
+            1,
+        ),
+        check(
+            gone,
+            "Gb/s",
+            Higher,
+            true,
+            Status::Missing,
+            Some(18.9),
+            None,
+            0,
+        ),
+        check(
+            two_states,
+            "IOPS",
+            Higher,
+            true,
+            Status::Suspect,
+            Some(3_530.0),
+            Some(-6.1),
+            1,
+        ),
+        check(
+            loud,
+            "ns",
+            Lower,
+            true,
+            Status::Flaky,
+            Some(1_329_870.0),
+            Some(6.4),
+            1,
+        ),
+        check(
+            gain,
+            "Gb/s",
+            Higher,
+            true,
+            Status::Improvement,
+            Some(18.9),
+            Some(12.3),
+            1,
+        ),
+        check(
+            "Localhost/linpack/0000:./linpack-1/throughput/gflops.mean",
+            "GFLOPS",
+            Higher,
+            true,
+            Status::Within,
+            Some(412.7),
+            Some(-0.3),
+            0,
+        ),
+        check(
+            "Localhost/linpack/0000:./linpack-1/throughput/what.mean",
+            "",
+            Unknown,
+            false,
+            Status::Within,
+            Some(0.0),
+            Some(0.0),
+            0,
+        ),
     ];
     metrics[1].samples = SamplePair::default();
     metrics[9].labels = vec!["direction-unknown".to_owned()];
     metrics[9].band_pct = None;
-    let mut new = check("Localhost/hackbench/0000:./thread-socket-32g/latency/seconds.mean", "s", Lower, true, Status::New, None, None, 0);
+    let mut new = check(
+        "Localhost/hackbench/0000:./thread-socket-32g/latency/seconds.mean",
+        "s",
+        Lower,
+        true,
+        Status::New,
+        None,
+        None,
+        0,
+    );
     new.dst = Some(3.21);
     metrics.push(new);
-    let group = check("Localhost/fio/0000:./write-*/throughput/iops_sec.mean", "", Higher, true, Status::Within, None, Some(-0.4), 0);
+    let group = check(
+        "Localhost/fio/0000:./write-*/throughput/iops_sec.mean",
+        "",
+        Higher,
+        true,
+        Status::Within,
+        None,
+        Some(-0.4),
+        0,
+    );
     let incidents = vec![
         incident(&metrics, &[iops, clat], Status::Regression),
         incident(&metrics, &[pipe], Status::Regression),
@@ -154,7 +291,9 @@ pub(crate) fn sample_comparison() -> Comparison {
         incident(&metrics, &[gain], Status::Improvement),
     ];
     let errors = vec![ErrorInfo {
-        id: "DefaultLibvirtMulti/fio/0000:./__error0__/ERROR/error.error".parse().expect("a good id"),
+        id: "DefaultLibvirtMulti/fio/0000:./__error0__/ERROR/error.error"
+            .parse()
+            .expect("a good id"),
         place: "DefaultLibvirtMulti/fio".to_owned(),
         build: "1284".to_owned(),
         class: "signal".to_owned(),
@@ -164,25 +303,61 @@ pub(crate) fn sample_comparison() -> Comparison {
         in_references: 1,
         log: "DefaultLibvirtMulti/fio/__error0__".to_owned(),
     }];
-    let change = |place: &str, name: &str, src: Option<&str>, dst: Option<&str>, since: Option<&str>| EnvChange {
-        place: place.to_owned(),
-        name: name.to_owned(),
-        src: src.map(str::to_owned),
-        dst: dst.map(str::to_owned),
-        since: since.map(str::to_owned),
-    };
+    let change =
+        |place: &str, name: &str, src: Option<&str>, dst: Option<&str>, since: Option<&str>| {
+            EnvChange {
+                place: place.to_owned(),
+                name: name.to_owned(),
+                src: src.map(str::to_owned),
+                dst: dst.map(str::to_owned),
+                since: since.map(str::to_owned),
+            }
+        };
     let kinds = BTreeMap::from([
         (
             "packages".to_owned(),
             vec![
-                change("host foo", "irqbalance", None, Some("1.9.4-2.el10"), Some("1284")),
-                change("host foo", "kernel", Some("6.12.0-48.el10"), Some("6.12.0-61.el10"), Some("1282")),
-                change("host foo", "kernel-core", Some("6.12.0-48.el10"), Some("6.12.0-61.el10"), Some("1282")),
-                change("host foo", "qemu-kvm", Some("9.1.0-12.el10"), Some("9.1.0-17.el10"), None),
+                change(
+                    "host foo",
+                    "irqbalance",
+                    None,
+                    Some("1.9.4-2.el10"),
+                    Some("1284"),
+                ),
+                change(
+                    "host foo",
+                    "kernel",
+                    Some("6.12.0-48.el10"),
+                    Some("6.12.0-61.el10"),
+                    Some("1282"),
+                ),
+                change(
+                    "host foo",
+                    "kernel-core",
+                    Some("6.12.0-48.el10"),
+                    Some("6.12.0-61.el10"),
+                    Some("1282"),
+                ),
+                change(
+                    "host foo",
+                    "qemu-kvm",
+                    Some("9.1.0-12.el10"),
+                    Some("9.1.0-17.el10"),
+                    None,
+                ),
                 change("host foo", "zlib", Some("1.2"), None, None),
             ],
         ),
-        ("cmdline".to_owned(), vec![change("guests of TunedLibvirt", "mitigations", Some("off"), Some("auto"), None)]),
+        (
+            "cmdline".to_owned(),
+            vec![change(
+                "guests of TunedLibvirt",
+                "mitigations",
+                Some("off"),
+                Some("auto"),
+                None,
+            )],
+        ),
         (
             "domain_xml".to_owned(),
             vec![change(
@@ -225,8 +400,21 @@ pub(crate) fn clean_night(count: usize) -> Comparison {
     let mut comparison = sample_comparison();
     comparison.metrics = (0..count)
         .map(|n| {
-            let id = format!("Profile{}/test{}/0000:./run-{n}/throughput/iops_sec.mean", n % 30, n % 12);
-            check(&id, "IOPS", Better::Higher, true, Status::Within, Some(1000.0), Some(0.2), 0)
+            let id = format!(
+                "Profile{}/test{}/0000:./run-{n}/throughput/iops_sec.mean",
+                n % 30,
+                n % 12
+            );
+            check(
+                &id,
+                "IOPS",
+                Better::Higher,
+                true,
+                Status::Within,
+                Some(1000.0),
+                Some(0.2),
+                0,
+            )
         })
         .collect();
     comparison.groups.clear();
@@ -255,7 +443,14 @@ pub(crate) fn night(count: usize, references: usize) -> Comparison {
         }
         sum
     };
-    comparison.references = (0..references).map(|n| build(&(1254 + n).to_string(), u32::try_from(n % 27).unwrap_or(0) + 2)).collect();
+    comparison.references = (0..references)
+        .map(|n| {
+            build(
+                &(1254 + n).to_string(),
+                u32::try_from(n % 27).unwrap_or(0) + 2,
+            )
+        })
+        .collect();
     for (n, reference) in comparison.references.iter_mut().enumerate() {
         reference.env_changed = [11, 28].contains(&n);
     }
@@ -263,19 +458,37 @@ pub(crate) fn night(count: usize, references: usize) -> Comparison {
         let from = references.saturating_sub(check.outside_builds.saturating_sub(1));
         check.history = (0..references)
             .map(|n| {
-                let moved = if n >= from { check.change_pct.unwrap_or(0.0) } else { 0.0 };
-                check.src.map(|src| src * (1.0 + (1.6 * noise() + moved) / 100.0))
+                let moved = if n >= from {
+                    check.change_pct.unwrap_or(0.0)
+                } else {
+                    0.0
+                };
+                check
+                    .src
+                    .map(|src| src * (1.0 + (1.6 * noise() + moved) / 100.0))
             })
             .collect();
-        for (side, value) in [(&mut check.samples.src, check.src), (&mut check.samples.dst, check.dst)] {
-            *side = value.map(|value| (0..5).map(|_| value * (1.0 + noise() / 50.0)).collect()).unwrap_or_default();
+        for (side, value) in [
+            (&mut check.samples.src, check.src),
+            (&mut check.samples.dst, check.dst),
+        ] {
+            *side = value
+                .map(|value| (0..5).map(|_| value * (1.0 + noise() / 50.0)).collect())
+                .unwrap_or_default();
         }
     };
     for check in &mut comparison.metrics {
         extend(check, &mut noise);
     }
     let kinds = [
-        ("throughput", "iops_sec", "IOPS", Better::Higher, true, 84_120.0),
+        (
+            "throughput",
+            "iops_sec",
+            "IOPS",
+            Better::Higher,
+            true,
+            84_120.0,
+        ),
         ("latency", "clat", "ns", Better::Lower, false, 412_310.0),
         ("latency", "lat", "ns", Better::Lower, false, 431_877.0),
         ("latency", "slat", "ns", Better::Lower, false, 9_310.0),
@@ -283,15 +496,31 @@ pub(crate) fn night(count: usize, references: usize) -> Comparison {
     let mut serial = 0;
     'all: for block in ["4KiB", "16KiB", "64KiB", "1024KiB", "4096KiB"] {
         for depth in 1.. {
-            for profile in ["Localhost", "DefaultLibvirt", "DefaultLibvirtMulti", "TunedLibvirt"] {
+            for profile in [
+                "Localhost",
+                "DefaultLibvirt",
+                "DefaultLibvirtMulti",
+                "TunedLibvirt",
+            ] {
                 for rw in ["read", "write", "randread", "randwrite", "randrw"] {
                     for (kind, metric, unit, better, primary, level) in kinds {
                         if comparison.metrics.len() >= count {
                             break 'all;
                         }
-                        let id = format!("{profile}/fio/0000:./{rw}-{block}-{depth}i/{kind}/{metric}.mean");
+                        let id = format!(
+                            "{profile}/fio/0000:./{rw}-{block}-{depth}i/{kind}/{metric}.mean"
+                        );
                         let change = (noise() * 20.0).round() / 10.0;
-                        let mut one = check(&id, unit, better, primary, Status::Within, Some(level), Some(change), 0);
+                        let mut one = check(
+                            &id,
+                            unit,
+                            better,
+                            primary,
+                            Status::Within,
+                            Some(level),
+                            Some(change),
+                            0,
+                        );
                         extend(&mut one, &mut noise);
                         comparison.metrics.push(one);
                         serial += 1;
@@ -329,28 +558,48 @@ pub(crate) fn hostile_comparison(extra: &str) -> Comparison {
     for check in comparison.metrics.iter_mut().chain(&mut comparison.groups) {
         spoil_id(&mut check.id);
         let parts = check.id.parts();
-        (check.profile, check.iteration, check.metric) = (parts.profile.to_owned(), parts.iteration.to_owned(), parts.metric.to_owned());
+        (check.profile, check.iteration, check.metric) = (
+            parts.profile.to_owned(),
+            parts.iteration.to_owned(),
+            parts.metric.to_owned(),
+        );
         spoil(&mut check.unit);
         check.labels.push(bad.clone());
         check.params_changed.push(bad.clone());
         check.details = bad.clone();
         check.basis = Some(bad.clone());
         check.since = check.since.as_ref().map(|since| format!("{since}{bad}"));
-        check.checks.iter_mut().for_each(|part| spoil(&mut part.name));
+        check
+            .checks
+            .iter_mut()
+            .for_each(|part| spoil(&mut part.name));
     }
     for incident in &mut comparison.incidents {
         incident.metrics.iter_mut().for_each(spoil_id);
         let id = &incident.metrics[0];
-        (incident.profile, incident.iteration) = (id.profile().to_owned(), id.iteration().to_owned());
+        (incident.profile, incident.iteration) =
+            (id.profile().to_owned(), id.iteration().to_owned());
         incident.since = incident.since.as_ref().map(|since| format!("{since}{bad}"));
     }
     for error in &mut comparison.errors {
         spoil_id(&mut error.id);
-        for text in [&mut error.place, &mut error.build, &mut error.class, &mut error.message, &mut error.text, &mut error.log] {
+        for text in [
+            &mut error.place,
+            &mut error.build,
+            &mut error.class,
+            &mut error.message,
+            &mut error.text,
+            &mut error.log,
+        ] {
             spoil(text);
         }
     }
-    let Comparison { src, dst, references, .. } = &mut comparison;
+    let Comparison {
+        src,
+        dst,
+        references,
+        ..
+    } = &mut comparison;
     for build in [src, dst].into_iter().chain(references) {
         for text in [&mut build.name, &mut build.path] {
             spoil(text);
@@ -370,9 +619,20 @@ pub(crate) fn hostile_comparison(extra: &str) -> Comparison {
             change.since = Some(bad.clone());
         }
     }
-    let other = comparison.environment.kinds.values().next().cloned().unwrap_or_default();
+    let other = comparison
+        .environment
+        .kinds
+        .values()
+        .next()
+        .cloned()
+        .unwrap_or_default();
     comparison.environment.kinds.insert(bad.clone(), other);
-    for list in [&mut comparison.judged_by, &mut comparison.works_again, &mut comparison.notes, &mut comparison.tool.command] {
+    for list in [
+        &mut comparison.judged_by,
+        &mut comparison.works_again,
+        &mut comparison.notes,
+        &mut comparison.tool.command,
+    ] {
         list.push(bad.clone());
     }
     spoil(&mut comparison.tool.version);

@@ -41,7 +41,10 @@ impl Place<'_> {
 /// Returns `PROFILE / TEST / ITERATION` without parts that are only wildcards.
 pub fn name(profile: &str, test: &str, iteration: &str) -> String {
     let merged = |part: &str| part.chars().all(|c| matches!(c, '*' | '-'));
-    let parts: Vec<&str> = [profile, test, iteration].into_iter().filter(|part| !merged(part)).collect();
+    let parts: Vec<&str> = [profile, test, iteration]
+        .into_iter()
+        .filter(|part| !merged(part))
+        .collect();
     match parts.is_empty() {
         true => "all profiles".to_owned(),
         false => parts.join(" / "),
@@ -65,13 +68,25 @@ impl<'a> View<'a> {
         for check in all {
             checks.entry(check.id.as_str()).or_insert(check);
         }
-        let groups = comparison.groups.iter().map(|check| check.id.as_str()).collect();
-        Self { comparison, checks, groups }
+        let groups = comparison
+            .groups
+            .iter()
+            .map(|check| check.id.as_str())
+            .collect();
+        Self {
+            comparison,
+            checks,
+            groups,
+        }
     }
 
     /// Returns the number of checks with a status, groups not among them.
     pub fn count(&self, status: Status) -> usize {
-        self.comparison.counts.get(status.word()).copied().unwrap_or(0)
+        self.comparison
+            .counts
+            .get(status.word())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Returns the number of checks, groups not among them.
@@ -81,19 +96,32 @@ impl<'a> View<'a> {
 
     /// Returns the number of primary checks with a status.
     pub fn count_primary(&self, status: Status) -> usize {
-        self.comparison.counts_primary.get(status.word()).copied().unwrap_or(0)
+        self.comparison
+            .counts_primary
+            .get(status.word())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Returns the number of group checks with a status.
     pub fn count_groups(&self, status: Status) -> usize {
-        self.comparison.counts_groups.get(status.word()).copied().unwrap_or(0)
+        self.comparison
+            .counts_groups
+            .get(status.word())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Returns the places with a status: the incidents in their order, then whatever no incident names.
     pub fn places(&self, status: Status) -> Vec<Place<'a>> {
         let mut named = HashSet::new();
         let mut places = Vec::new();
-        for incident in self.comparison.incidents.iter().filter(|incident| incident.status == status) {
+        for incident in self
+            .comparison
+            .incidents
+            .iter()
+            .filter(|incident| incident.status == status)
+        {
             let place = self.place(incident);
             named.extend(place.checks.iter().map(|check| check.id.as_str()));
             if !place.checks.is_empty() {
@@ -101,9 +129,19 @@ impl<'a> View<'a> {
             }
         }
         let mut index: HashMap<(&str, &str, &str), usize> = HashMap::new();
-        let rest = self.comparison.groups.iter().chain(&self.comparison.metrics);
-        for check in rest.filter(|check| check.status == status && !named.contains(check.id.as_str())) {
-            let key = (check.profile.as_str(), check.test.as_str(), check.iteration.as_str());
+        let rest = self
+            .comparison
+            .groups
+            .iter()
+            .chain(&self.comparison.metrics);
+        for check in
+            rest.filter(|check| check.status == status && !named.contains(check.id.as_str()))
+        {
+            let key = (
+                check.profile.as_str(),
+                check.test.as_str(),
+                check.iteration.as_str(),
+            );
             let at = *index.entry(key).or_insert_with(|| {
                 places.push(Place {
                     status,
@@ -130,7 +168,11 @@ impl<'a> View<'a> {
             profile: &incident.profile,
             test: &incident.test,
             iteration: &incident.iteration,
-            checks: incident.metrics.iter().filter_map(|id| self.checks.get(id.as_str()).copied()).collect(),
+            checks: incident
+                .metrics
+                .iter()
+                .filter_map(|id| self.checks.get(id.as_str()).copied())
+                .collect(),
             bands: incident.bands,
             since: incident.since.as_deref(),
             outside_builds: incident.outside_builds,
@@ -139,12 +181,18 @@ impl<'a> View<'a> {
 
     /// Returns the recorded failures that are not also checks (the older tool's rules make them checks).
     pub fn errors(&self) -> impl Iterator<Item = &'a ErrorInfo> + '_ {
-        self.comparison.errors.iter().filter(|error| !self.checks.contains_key(error.id.as_str()))
+        self.comparison
+            .errors
+            .iter()
+            .filter(|error| !self.checks.contains_key(error.id.as_str()))
     }
 
     /// Returns whether a place holds metrics, not groups of them.
     pub fn is_place(&self, place: &Place<'_>) -> bool {
-        place.checks.iter().any(|check| !self.groups.contains(check.id.as_str()))
+        place
+            .checks
+            .iter()
+            .any(|check| !self.groups.contains(check.id.as_str()))
     }
 
     /// Returns in how many references a check has a value.
@@ -210,10 +258,17 @@ impl Mean {
 impl Grid {
     /// Sorts the checks of a comparison into groups.
     pub fn new(comparison: &Comparison, group: Group) -> Self {
-        let mut grid = Self { rows: Vec::new(), columns: Vec::new(), cells: Vec::new() };
+        let mut grid = Self {
+            rows: Vec::new(),
+            columns: Vec::new(),
+            cells: Vec::new(),
+        };
         let mut rows = HashMap::new();
         let mut columns = HashMap::new();
-        let checks = comparison.metrics.iter().map(|check| (&check.id, check.status, Some(check)));
+        let checks = comparison
+            .metrics
+            .iter()
+            .map(|check| (&check.id, check.status, Some(check)));
         let view = View::new(comparison);
         let errors = view.errors().map(|error| (&error.id, Status::Error, None));
         for (id, status, check) in checks.chain(errors) {
@@ -239,7 +294,11 @@ impl Grid {
         for row in &mut grid.cells {
             row.resize_with(grid.columns.len(), Cell::default);
             for cell in row {
-                let narrow = if group == Group::TestKind { None } else { cell.primary.percent() };
+                let narrow = if group == Group::TestKind {
+                    None
+                } else {
+                    cell.primary.percent()
+                };
                 cell.mean_pct = narrow.or_else(|| cell.all.percent());
             }
         }
@@ -262,7 +321,9 @@ impl Cell {
     fn add(&mut self, status: Status, check: Option<&CheckResult>) {
         self.checks += 1;
         *self.counts.entry(status).or_default() += 1;
-        let Some(check) = check.filter(|check| check.check == Check::Mean && check.better != Better::Unknown) else {
+        let Some(check) =
+            check.filter(|check| check.check == Check::Mean && check.better != Better::Unknown)
+        else {
             return;
         };
         if let (Some(src), Some(dst)) = (check.src, check.dst)

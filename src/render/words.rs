@@ -38,11 +38,23 @@ pub struct Words {
 
 impl Words {
     /// For HTML and Markdown: narrow no-break spaces.
-    pub const RICH: Words = Words { unicode: true, thousands: Some('\u{202f}'), gap: '\u{202f}' };
+    pub const RICH: Words = Words {
+        unicode: true,
+        thousands: Some('\u{202f}'),
+        gap: '\u{202f}',
+    };
     /// For a terminal that shows Unicode; plain blanks, because not every terminal font has narrow ones.
-    pub const TERMINAL: Words = Words { unicode: true, thousands: Some(' '), gap: ' ' };
+    pub const TERMINAL: Words = Words {
+        unicode: true,
+        thousands: Some(' '),
+        gap: ' ',
+    };
     /// For XML, mail and terminals without Unicode.
-    pub const PLAIN: Words = Words { unicode: false, thousands: None, gap: ' ' };
+    pub const PLAIN: Words = Words {
+        unicode: false,
+        thousands: None,
+        gap: ' ',
+    };
 
     /// Returns `→` or `->`.
     pub fn arrow(self) -> &'static str {
@@ -87,7 +99,11 @@ impl Words {
             };
             self.grouped(&format!("{magnitude:.decimals$}"))
         };
-        if value < 0.0 { format!("{}{digits}", self.minus()) } else { digits }
+        if value < 0.0 {
+            format!("{}{digits}", self.minus())
+        } else {
+            digits
+        }
     }
 
     /// Returns a whole number with its thousands apart.
@@ -96,8 +112,12 @@ impl Words {
     }
 
     fn grouped(self, digits: &str) -> String {
-        let (whole, rest) = digits.find('.').map_or((digits, ""), |dot| digits.split_at(dot));
-        let Some(separator) = self.thousands else { return digits.to_owned() };
+        let (whole, rest) = digits
+            .find('.')
+            .map_or((digits, ""), |dot| digits.split_at(dot));
+        let Some(separator) = self.thousands else {
+            return digits.to_owned();
+        };
         if whole.len() < 4 {
             return digits.to_owned();
         }
@@ -146,12 +166,18 @@ impl Words {
     pub fn change_in_words(self, check: &CheckResult) -> Option<String> {
         let change = self.change(check)?;
         let word = turn(check).word();
-        Some(if word.is_empty() { change } else { format!("{change} {word}") })
+        Some(if word.is_empty() {
+            change
+        } else {
+            format!("{change} {word}")
+        })
     }
 
     /// Returns the band of normal changes without its unit: `−6.7 … +6.7`.
     pub fn band(self, check: &CheckResult) -> Option<String> {
-        let [low, high] = check.band_pct.filter(|band| band.iter().all(|v| v.is_finite()))?;
+        let [low, high] = check
+            .band_pct
+            .filter(|band| band.iter().all(|v| v.is_finite()))?;
         Some(match self.unicode {
             true => format!("{} {} {}", self.signed(low), self.to(), self.signed(high)),
             false => format!("{}{}{}", self.signed(low), self.to(), self.signed(high)),
@@ -161,7 +187,11 @@ impl Words {
     /// Returns how far out a change is: `3.0× the band`.
     pub fn bands(self, bands: Option<f64>) -> Option<String> {
         let bands = bands.filter(|b| b.is_finite())?;
-        Some(if self.unicode { format!("{bands:.1}× the band") } else { format!("{bands:.1} x the band") })
+        Some(if self.unicode {
+            format!("{bands:.1}× the band")
+        } else {
+            format!("{bands:.1} x the band")
+        })
     }
 
     /// Returns the sign of a status: a shape, or a letter-like sign in ASCII.
@@ -198,7 +228,11 @@ impl Words {
                 Some(v) if v.is_finite() && high > low => {
                     // Halves first, so that the range of two huge values does not overflow.
                     let part = (v / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
-                    HEIGHTS.iter().copied().nth(step(part, HEIGHTS.len())).unwrap_or(' ')
+                    HEIGHTS
+                        .iter()
+                        .copied()
+                        .nth(step(part, HEIGHTS.len()))
+                        .unwrap_or(' ')
                 }
                 Some(v) if v.is_finite() => '▄',
                 _ => ' ',
@@ -217,7 +251,12 @@ fn step(part: f64, count: usize) -> usize {
 /// Returns whether the change of a check is good news.
 pub fn turn(check: &CheckResult) -> Turn {
     // What prints as no change is none.
-    let Some(change) = check.change_pct.filter(|v| v.is_finite() && v.abs() >= 0.05) else { return Turn::Neither };
+    let Some(change) = check
+        .change_pct
+        .filter(|v| v.is_finite() && v.abs() >= 0.05)
+    else {
+        return Turn::Neither;
+    };
     match check.better {
         Better::Unknown => Turn::Neither,
         _ if change * check.better.sign() < 0.0 => Turn::Worse,
@@ -238,7 +277,11 @@ pub fn since(since: Option<&str>, outside_builds: usize, references: usize) -> O
 
 /// Returns [`since`] of an incident.
 pub fn since_incident(incident: &Incident, references: usize) -> Option<String> {
-    since(incident.since.as_deref(), incident.outside_builds, references)
+    since(
+        incident.since.as_deref(),
+        incident.outside_builds,
+        references,
+    )
 }
 
 /// Returns `higher is better`, `lower is better` or `direction unknown`.
@@ -267,10 +310,18 @@ pub fn label(status: Status) -> &'static str {
 /// Returns how many of a status: `1 regression`, `8 regressions`, `4 missing`.
 pub fn counted(number: usize, status: Status) -> String {
     let plural = match status {
-        Status::Regression | Status::Error | Status::Suspect | Status::Improvement if number != 1 => "s",
+        Status::Regression | Status::Error | Status::Suspect | Status::Improvement
+            if number != 1 =>
+        {
+            "s"
+        }
         _ => "",
     };
-    let word = if status == Status::Within { "within band" } else { status.word() };
+    let word = if status == Status::Within {
+        "within band"
+    } else {
+        status.word()
+    };
     format!("{number} {word}{plural}")
 }
 
@@ -371,15 +422,24 @@ mod tests {
 
     #[test]
     fn a_history_is_drawn_between_its_extremes() {
-        assert_eq!(Words::TERMINAL.spark(&[Some(1.0), Some(8.0), None, Some(4.5)]), "▁█ ▅");
+        assert_eq!(
+            Words::TERMINAL.spark(&[Some(1.0), Some(8.0), None, Some(4.5)]),
+            "▁█ ▅"
+        );
         assert_eq!(Words::TERMINAL.spark(&[Some(3.0), Some(3.0)]), "▄▄");
-        assert_eq!(Words::TERMINAL.spark(&[Some(f64::MAX), Some(f64::MIN)]), "█▁");
+        assert_eq!(
+            Words::TERMINAL.spark(&[Some(f64::MAX), Some(f64::MIN)]),
+            "█▁"
+        );
         assert_eq!(Words::PLAIN.spark(&[Some(1.0)]), "");
     }
 
     #[test]
     fn since_is_said_only_where_references_can_tell() {
-        assert_eq!(since(Some("1282"), 3, 30).as_deref(), Some("since build 1282 (3 builds)"));
+        assert_eq!(
+            since(Some("1282"), 3, 30).as_deref(),
+            Some("since build 1282 (3 builds)")
+        );
         assert_eq!(since(None, 1, 30).as_deref(), Some("new in this build"));
         assert_eq!(since(None, 1, 0), None);
         assert_eq!(since(None, 0, 30), None);

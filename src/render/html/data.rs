@@ -27,13 +27,33 @@ pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, 
         .iter()
         .chain([&comparison.dst])
         .map(|build| {
-            let date = build.date.as_deref().map_or(String::new(), |date| cut(&words::date(date), 40));
-            json!([cut(&build.name, 80), date, build.distro.as_deref().map_or(String::new(), |distro| cut(distro, 80))])
+            let date = build
+                .date
+                .as_deref()
+                .map_or(String::new(), |date| cut(&words::date(date), 40));
+            json!([
+                cut(&build.name, 80),
+                date,
+                build
+                    .distro
+                    .as_deref()
+                    .map_or(String::new(), |distro| cut(distro, 80))
+            ])
         })
         .collect();
-    let env: Vec<usize> =
-        page.drawn.iter().chain([&comparison.dst]).enumerate().filter(|(_, build)| build.env_changed).map(|(index, _)| index).collect();
-    let metrics: Vec<Value> = page.shown.iter().map(|shown| metric(*shown, page.drawn.len())).collect();
+    let env: Vec<usize> = page
+        .drawn
+        .iter()
+        .chain([&comparison.dst])
+        .enumerate()
+        .filter(|(_, build)| build.env_changed)
+        .map(|(index, _)| index)
+        .collect();
+    let metrics: Vec<Value> = page
+        .shown
+        .iter()
+        .map(|shown| metric(*shown, page.drawn.len()))
+        .collect();
     let text = serde_json::to_string(&json!({
         "schema": "runperf-report/1",
         "src": cut(&comparison.src.name, 80),
@@ -49,7 +69,9 @@ pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, 
             '<' => block.push_str("\\u003c"),
             '\u{2028}' => block.push_str("\\u2028"),
             '\u{2029}' => block.push_str("\\u2029"),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => block.push('\u{fffd}'),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                block.push('\u{fffd}')
+            }
             c => block.push(c),
         }
     }
@@ -63,16 +85,39 @@ fn metric(shown: Shown<'_>, drawn: usize) -> Value {
         Shown::Error(error) => {
             let id = &error.id;
             return json!([
-                Status::Error.letter().to_string(), text(id.profile()), text(id.test()), text(id.kind()), text(id.iteration()),
-                text(id.metric()), "", null, 1, null, null, null, null, "", "", "", 0, null, []
+                Status::Error.letter().to_string(),
+                text(id.profile()),
+                text(id.test()),
+                text(id.kind()),
+                text(id.iteration()),
+                text(id.metric()),
+                "",
+                null,
+                1,
+                null,
+                null,
+                null,
+                null,
+                "",
+                "",
+                "",
+                0,
+                null,
+                []
             ]);
         }
     };
     let scale = Scale::of(check);
     let band = check.band_pct.filter(|_| scale.relative);
-    let list = |values: &mut dyn Iterator<Item = Option<f64>>| values.map(|value| scale.text(value)).collect::<Vec<_>>().join(" ");
+    let list = |values: &mut dyn Iterator<Item = Option<f64>>| {
+        values
+            .map(|value| scale.text(value))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let history = &check.history[check.history.len().saturating_sub(drawn)..];
-    let samples = |values: &[f64]| list(&mut values.iter().take(MOST_SAMPLES).map(|value| Some(*value)));
+    let samples =
+        |values: &[f64]| list(&mut values.iter().take(MOST_SAMPLES).map(|value| Some(*value)));
     let better = match check.better {
         Better::Higher => json!(1),
         Better::Lower => json!(0),
@@ -81,7 +126,12 @@ fn metric(shown: Shown<'_>, drawn: usize) -> Value {
     // A spread has no samples of its own.
     let parts: Vec<Value> = match check.status {
         Status::Within => Vec::new(),
-        _ => check.checks.iter().take(8).map(|part| json!([text(&words::part(part)), tenths(part.diff_pct), part.weight])).collect(),
+        _ => check
+            .checks
+            .iter()
+            .take(8)
+            .map(|part| json!([text(&words::part(part)), tenths(part.diff_pct), part.weight]))
+            .collect(),
     };
     json!([
         check.status.letter().to_string(),
@@ -116,10 +166,16 @@ struct Scale {
 impl Scale {
     fn of(check: &CheckResult) -> Self {
         let spread = check.check == Check::Stddev;
-        let src = check.src.filter(|src| src.is_finite() && (spread || *src != 0.0));
+        let src = check
+            .src
+            .filter(|src| src.is_finite() && (spread || *src != 0.0));
         // Seven digits are more than anything is measured with, and shorter than seventeen.
         let src = src.map(|src| format!("{src:.6e}").parse().unwrap_or(src));
-        Self { src, relative: src.is_some(), spread }
+        Self {
+            src,
+            relative: src.is_some(),
+            spread,
+        }
     }
 
     fn number(&self, value: f64) -> Value {
@@ -131,7 +187,10 @@ impl Scale {
     }
 
     fn text(&self, value: Option<f64>) -> String {
-        match value.filter(|value| value.is_finite()).map(|value| self.number(value)) {
+        match value
+            .filter(|value| value.is_finite())
+            .map(|value| self.number(value))
+        {
             None | Some(Value::Null) => "-".to_owned(),
             Some(number) => number.to_string(),
         }

@@ -18,28 +18,44 @@ const MOST_CELLS: usize = 1_000_000;
 pub(super) fn lines(src: &str, dst: &str, most: usize, longest: usize) -> Vec<Line> {
     let (a, b): (Vec<&str>, Vec<&str>) = (src.lines().collect(), dst.lines().collect());
     let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let tail = a[head..].iter().rev().zip(b[head..].iter().rev()).take_while(|(x, y)| x == y).count();
+    let tail = a[head..]
+        .iter()
+        .rev()
+        .zip(b[head..].iter().rev())
+        .take_while(|(x, y)| x == y)
+        .count();
     let mut all: Vec<(char, &str)> = a[..head].iter().map(|line| (' ', *line)).collect();
     all.extend(middle(&a[head..a.len() - tail], &b[head..b.len() - tail]));
     all.extend(a[a.len() - tail..].iter().map(|line| (' ', *line)));
 
     let near = |index: usize| {
         let from = index.saturating_sub(CONTEXT);
-        all[from..all.len().min(index + CONTEXT + 1)].iter().any(|(sign, _)| *sign != ' ')
+        all[from..all.len().min(index + CONTEXT + 1)]
+            .iter()
+            .any(|(sign, _)| *sign != ' ')
     };
     let mut shown = Vec::new();
     let mut skipped = false;
     for (index, (sign, text)) in all.iter().enumerate() {
         if shown.len() >= most {
-            shown.push(Line { sign: '…', text: String::new() });
+            shown.push(Line {
+                sign: '…',
+                text: String::new(),
+            });
             break;
         }
         if near(index) {
             if skipped && !shown.is_empty() {
-                shown.push(Line { sign: '…', text: String::new() });
+                shown.push(Line {
+                    sign: '…',
+                    text: String::new(),
+                });
             }
             skipped = false;
-            shown.push(Line { sign: *sign, text: super::facts::cut(text, longest) });
+            shown.push(Line {
+                sign: *sign,
+                text: super::facts::cut(text, longest),
+            });
         } else {
             skipped = true;
         }
@@ -48,7 +64,12 @@ pub(super) fn lines(src: &str, dst: &str, most: usize, longest: usize) -> Vec<Li
 }
 
 fn middle<'a>(a: &[&'a str], b: &[&'a str]) -> Vec<(char, &'a str)> {
-    let replaced = || a.iter().map(|line| ('-', *line)).chain(b.iter().map(|line| ('+', *line))).collect();
+    let replaced = || {
+        a.iter()
+            .map(|line| ('-', *line))
+            .chain(b.iter().map(|line| ('+', *line)))
+            .collect()
+    };
     if a.len().saturating_mul(b.len()) > MOST_CELLS {
         return replaced();
     }
@@ -87,14 +108,20 @@ mod tests {
     use super::*;
 
     fn text(lines: &[Line]) -> String {
-        lines.iter().map(|line| format!("{}{}|", line.sign, line.text)).collect()
+        lines
+            .iter()
+            .map(|line| format!("{}{}|", line.sign, line.text))
+            .collect()
     }
 
     #[test]
     fn differences_keep_two_lines_around_them() {
         let src = "1\n2\n3\n4\n5\n6\n7\n8\n9\nend";
         let dst = "1\n2\n3\nfour\n5\n6\n7\n8\n9\nend\nmore";
-        assert_eq!(text(&lines(src, dst, 100, 80)), " 2| 3|-4|+four| 5| 6|…| 9| end|+more|");
+        assert_eq!(
+            text(&lines(src, dst, 100, 80)),
+            " 2| 3|-4|+four| 5| 6|…| 9| end|+more|"
+        );
         assert_eq!(text(&lines(src, dst, 3, 80)), " 2| 3|-4|…|");
         assert!(lines(src, src, 10, 80).is_empty());
     }

@@ -43,8 +43,21 @@ pub(super) fn step(change: &EnvChange) -> Step {
             }
         }
         (src, dst) => {
-            let part = |value: &Option<String>| value.as_deref().map(|text| if text.is_empty() { "present".to_owned() } else { line(text) });
-            Step { prefix: String::new(), src: part(src), dst: part(dst), suffix: String::new() }
+            let part = |value: &Option<String>| {
+                value.as_deref().map(|text| {
+                    if text.is_empty() {
+                        "present".to_owned()
+                    } else {
+                        line(text)
+                    }
+                })
+            };
+            Step {
+                prefix: String::new(),
+                src: part(src),
+                dst: part(dst),
+                suffix: String::new(),
+            }
         }
     }
 }
@@ -66,10 +79,15 @@ pub(super) fn likely(comparison: &Comparison) -> Vec<Likely> {
         .into_iter()
         .map(|likely| {
             let change = likely.change;
-            let lines = [&change.src, &change.dst].into_iter().flatten().any(|text| text.contains('\n'));
+            let lines = [&change.src, &change.dst]
+                .into_iter()
+                .flatten()
+                .any(|text| text.contains('\n'));
             let name = match likely.kind {
                 "packages" | "tool" => change.name.clone(),
-                kind if change.name.eq_ignore_ascii_case(&changes::title(kind)) => changes::title(kind),
+                kind if change.name.eq_ignore_ascii_case(&changes::title(kind)) => {
+                    changes::title(kind)
+                }
                 kind => format!("{}: {}", changes::title(kind), change.name),
             };
             Likely {
@@ -88,12 +106,21 @@ pub(super) fn trust(view: &View<'_>) -> Vec<String> {
     let comparison = view.comparison;
     let mut said = Vec::new();
     let references = comparison.references.len();
-    let same_host = comparison.references.iter().chain([&comparison.src]).all(|build| build.machines == comparison.dst.machines);
+    let same_host = comparison
+        .references
+        .iter()
+        .chain([&comparison.src])
+        .all(|build| build.machines == comparison.dst.machines);
     said.push(match (references, same_host) {
         (0, true) => "No references: SRC and DST stand alone, both from the same host".to_owned(),
-        (0, false) => "No references: SRC and DST stand alone, and they come from different hosts".to_owned(),
+        (0, false) => {
+            "No references: SRC and DST stand alone, and they come from different hosts".to_owned()
+        }
         (n, true) => format!("{}, all from this host", words::plural(n, "reference")),
-        (n, false) => format!("{}, not all from the same host", words::plural(n, "reference")),
+        (n, false) => format!(
+            "{}, not all from the same host",
+            words::plural(n, "reference")
+        ),
     });
     if (1..5).contains(&references) {
         said.push("With fewer than 5 references nothing can be called flaky".to_owned());
@@ -111,26 +138,60 @@ pub(super) fn trust(view: &View<'_>) -> Vec<String> {
     };
     if let (Some(src), Some(dst)) = (spread(|check| check.src), spread(|check| check.dst)) {
         let plain = |value: f64| format!("{value:.1}\u{202f}%");
-        said.push(format!("Samples of DST vary by {} in the median metric (SRC {})", plain(dst), plain(src)));
+        said.push(match src.max(dst) > 0.0 {
+            true => format!(
+                "Samples of DST vary by {} in the median metric (SRC {})",
+                plain(dst),
+                plain(src)
+            ),
+            false => "Most figures are single samples: how much they vary within a run is unknown"
+                .to_owned(),
+        });
     }
-    let changed = comparison.references.iter().filter(|build| build.env_changed).count();
+    let changed = comparison
+        .references
+        .iter()
+        .filter(|build| build.env_changed)
+        .count();
     if changed > 0 {
-        said.push(format!("The environment changed {} within the references", times(changed)));
+        said.push(format!(
+            "The environment changed {} within the references",
+            times(changed)
+        ));
     }
     let flaky = view.places(Status::Flaky);
     for place in flaky.iter().take(2) {
-        let metric = place.checks.first().map_or(String::new(), |check| format!(" {}", check.metric));
-        said.push(cut(&format!("{}{metric} is flaky", place.name()), LONGEST_TEXT));
+        let metric = place
+            .checks
+            .first()
+            .map_or(String::new(), |check| format!(" {}", check.metric));
+        said.push(cut(
+            &format!("{}{metric} is flaky", place.name()),
+            LONGEST_TEXT,
+        ));
     }
     if flaky.len() > 2 {
-        said.push(format!("{} are flaky too", words::plural(flaky.len() - 2, "more place")));
+        said.push(format!(
+            "{} are flaky too",
+            words::plural(flaky.len() - 2, "more place")
+        ));
     }
-    said.extend(comparison.notes.iter().take(6).map(|note| cut(note, LONGEST_TEXT)));
+    said.extend(
+        comparison
+            .notes
+            .iter()
+            .take(6)
+            .map(|note| cut(note, LONGEST_TEXT)),
+    );
     said
 }
 
 fn times(number: usize) -> String {
-    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+    if number == 1 {
+        "once".to_owned()
+    } else {
+        format!("{number} times")
+    }
 }
 
 /// Returns the limits in force, a sentence each.
@@ -144,7 +205,10 @@ pub(super) fn limits(comparison: &Comparison) -> Vec<String> {
         said.push(format!("±{} points for the spread of samples", points));
     }
     if let Some(effect) = limits.min_effect_pct {
-        said.push(format!("changes under {}\u{202f}% are never called", effect));
+        said.push(format!(
+            "changes under {}\u{202f}% are never called",
+            effect
+        ));
     }
     if let Some(fdr) = limits.fdr {
         said.push(format!("false-discovery rate {}", fdr));

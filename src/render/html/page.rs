@@ -289,12 +289,20 @@ impl<'a> Page<'a> {
         };
         let section = |status, most| section(&view, status, most, newest, &ids);
         let mut improvements = section(Status::Improvement, MOST_OTHERS);
-        let folded = improvements.incidents.split_off(improvements.incidents.len().min(UNFOLDED));
-        let improvements_folded = Section { incidents: folded, more: std::mem::take(&mut improvements.more), ..copy(&improvements) };
+        let folded = improvements
+            .incidents
+            .split_off(improvements.incidents.len().min(UNFOLDED));
+        let improvements_folded = Section {
+            incidents: folded,
+            more: std::mem::take(&mut improvements.more),
+            ..copy(&improvements)
+        };
         let (failures, failures_more) = failures(&view, &ids);
         let regressions = view.count(Status::Regression) + view.count_groups(Status::Regression);
         let places = view.places(Status::Regression);
-        let worst = places.first().and_then(|place| Some((place.name(), ids.href(&place.checks.first()?.id)?)));
+        let worst = places
+            .first()
+            .and_then(|place| Some((place.name(), ids.href(&place.checks.first()?.id)?)));
         let (reason, worst) = linked(&comparison.reason, worst);
         Self {
             verdict: words::verdict(comparison.verdict),
@@ -302,7 +310,11 @@ impl<'a> Page<'a> {
             title: format!(
                 "{}{}, {} → {}",
                 words::verdict(comparison.verdict),
-                if regressions > 0 { format!(": {}", words::counted(regressions, Status::Regression)) } else { String::new() },
+                if regressions > 0 {
+                    format!(": {}", words::counted(regressions, Status::Regression))
+                } else {
+                    String::new()
+                },
                 src.name,
                 dst.name
             ),
@@ -317,7 +329,11 @@ impl<'a> Page<'a> {
                 .iter()
                 .map(|status| (*status, view.count(*status)))
                 .filter(|(status, count)| *count > 0 || *status == Status::Regression)
-                .map(|(status, count)| Tile { letter: status.letter(), count: count.to_string(), label: tile_label(status, count) })
+                .map(|(status, count)| Tile {
+                    letter: status.letter(),
+                    count: count.to_string(),
+                    label: tile_label(status, count),
+                })
                 .collect(),
             likely: facts::likely(comparison),
             differences: changes::count(comparison),
@@ -331,15 +347,28 @@ impl<'a> Page<'a> {
             failures_more,
             groups: groups(comparison),
             changes: environment(comparison, options.small),
-            works_again: comparison.works_again.iter().take(50).map(|place| cut(place, LONGEST_TEXT)).collect(),
+            works_again: comparison
+                .works_again
+                .iter()
+                .take(50)
+                .map(|place| cut(place, LONGEST_TEXT))
+                .collect(),
             builds: builds(comparison, drawn),
-            rows: shown.iter().zip(&ids.0.order).map(|(shown, id)| row(*shown, id.clone())).collect(),
+            rows: shown
+                .iter()
+                .zip(&ids.0.order)
+                .map(|(shown, id)| row(*shown, id.clone()))
+                .collect(),
             rows_shown: Words::RICH.count(shown.len()),
             rows_all: Words::RICH.count(total),
             rows_cut: shown.len() < total,
             rule: words::rule(comparison.rule),
             limits: facts::limits(comparison),
-            judged_by: comparison.judged_by.iter().map(|line| cut(line, LONGEST_TEXT)).collect(),
+            judged_by: comparison
+                .judged_by
+                .iter()
+                .map(|line| cut(line, LONGEST_TEXT))
+                .collect(),
             command: cut(&command(&comparison.tool.command), 4000),
             version: cut(&comparison.tool.version, 80),
             generated: options.generated.clone(),
@@ -351,15 +380,30 @@ impl<'a> Page<'a> {
 }
 
 fn copy(section: &Section) -> Section {
-    Section { letter: section.letter, label: section.label, with_history: section.with_history, references: section.references, ..Section::default() }
+    Section {
+        letter: section.letter,
+        label: section.label,
+        with_history: section.with_history,
+        references: section.references,
+        ..Section::default()
+    }
 }
 
 /// Returns the sentence around the name of its worst place, and where that leads.
 fn linked(reason: &str, worst: Option<(String, String)>) -> ([String; 3], Option<String>) {
     let whole = || ([cut(reason, 1000), String::new(), String::new()], None);
-    let Some((name, href)) = worst else { return whole() };
+    let Some((name, href)) = worst else {
+        return whole();
+    };
     match reason.split_once(name.as_str()) {
-        Some((before, after)) => ([cut(before, 1000), cut(&name, LONGEST_TEXT), cut(after, 1000)], Some(href)),
+        Some((before, after)) => (
+            [
+                cut(before, 1000),
+                cut(&name, LONGEST_TEXT),
+                cut(after, 1000),
+            ],
+            Some(href),
+        ),
         None => whole(),
     }
 }
@@ -413,13 +457,25 @@ fn rows<'a>(view: &View<'a>) -> (Vec<Shown<'a>>, RowIds, usize) {
         Shown::Error(_) => 0.0,
     };
     let rank = |status: Status| Status::ALL.iter().position(|known| *known == status);
-    let mut all: Vec<Shown<'a>> =
-        view.comparison.metrics.iter().map(Shown::Check).chain(view.errors().map(Shown::Error)).collect();
+    let mut all: Vec<Shown<'a>> = view
+        .comparison
+        .metrics
+        .iter()
+        .map(Shown::Check)
+        .chain(view.errors().map(Shown::Error))
+        .collect();
     let total = all.len();
     // Stable: what weighs the same stays in reading order.
-    all.sort_by(|a, b| rank(status(a)).cmp(&rank(status(b))).then_with(|| weight(b).total_cmp(&weight(a))));
+    all.sort_by(|a, b| {
+        rank(status(a))
+            .cmp(&rank(status(b)))
+            .then_with(|| weight(b).total_cmp(&weight(a)))
+    });
     all.truncate(MOST_ROWS);
-    let mut ids = RowIds { order: Vec::with_capacity(all.len()), by_metric: HashMap::with_capacity(all.len()) };
+    let mut ids = RowIds {
+        order: Vec::with_capacity(all.len()),
+        by_metric: HashMap::with_capacity(all.len()),
+    };
     let mut seen = HashSet::new();
     for (index, shown) in all.iter().enumerate() {
         let metric = match shown {
@@ -434,7 +490,9 @@ fn rows<'a>(view: &View<'a>) -> (Vec<Shown<'a>>, RowIds, usize) {
             id = format!("{plain}~{number}");
             number += 1;
         }
-        ids.by_metric.entry(metric.as_str().to_owned()).or_insert(index);
+        ids.by_metric
+            .entry(metric.as_str().to_owned())
+            .or_insert(index);
         ids.order.push(id);
     }
     (all, ids, total)
@@ -444,8 +502,16 @@ fn row(shown: Shown<'_>, id: String) -> Row {
     let short = |text: &str| cut(text, LONGEST_TEXT);
     match shown {
         Shown::Check(check) => {
-            let spread = if check.check == Check::Stddev { " spread" } else { "" };
-            let serial = if check.serial == "0000" { String::new() } else { format!(" ({})", short(&check.serial)) };
+            let spread = if check.check == Check::Stddev {
+                " spread"
+            } else {
+                ""
+            };
+            let serial = if check.serial == "0000" {
+                String::new()
+            } else {
+                format!(" ({})", short(&check.serial))
+            };
             Row {
                 id,
                 letter: check.status.letter(),
@@ -511,27 +577,49 @@ fn tile_label(status: Status, count: usize) -> &'static str {
 fn web(url: Option<&str>) -> Option<String> {
     let url = url?.trim();
     let lower = url.get(..8).or(Some(url))?.to_ascii_lowercase();
-    let good = (lower.starts_with("http://") || lower.starts_with("https://")) && url.len() < 2000 && !url.chars().any(char::is_control);
+    let good = (lower.starts_with("http://") || lower.starts_with("https://"))
+        && url.len() < 2000
+        && !url.chars().any(char::is_control);
     good.then(|| url.to_owned())
 }
 
 fn side(build: &Build) -> Side {
     Side {
         name: cut(&build.name, 80),
-        distro: build.distro.as_deref().filter(|distro| !distro.is_empty()).map(|distro| cut(distro, 80)),
-        date: build.date.as_deref().map(|date| cut(&words::date(date), 80)),
+        distro: build
+            .distro
+            .as_deref()
+            .filter(|distro| !distro.is_empty())
+            .map(|distro| cut(distro, 80)),
+        date: build
+            .date
+            .as_deref()
+            .map(|date| cut(&words::date(date), 80)),
         link: web(build.url.as_deref()),
     }
 }
 
 fn facts_line(comparison: &Comparison) -> String {
-    let distinct = |part: fn(&CheckResult) -> &str| comparison.metrics.iter().map(part).collect::<BTreeSet<_>>().len();
+    let distinct = |part: fn(&CheckResult) -> &str| {
+        comparison
+            .metrics
+            .iter()
+            .map(part)
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
     let machines = match comparison.dst.machines.as_slice() {
         [] => String::new(),
         [one] => format!("Host {}, ", cut(one, 100)),
         many => format!("{} hosts ({}…), ", many.len(), cut(&many[0], 100)),
     };
-    let started = comparison.dst.date.as_deref().map_or(String::new(), |date| format!(", started {}", cut(&words::date(date), 80)));
+    let started = comparison
+        .dst
+        .date
+        .as_deref()
+        .map_or(String::new(), |date| {
+            format!(", started {}", cut(&words::date(date), 80))
+        });
     format!(
         "{machines}{}, {}, {}{started}.",
         words::plural(distinct(|check| &check.profile), "profile"),
@@ -541,7 +629,9 @@ fn facts_line(comparison: &Comparison) -> String {
 }
 
 fn section(view: &View<'_>, status: Status, most: usize, newest: usize, ids: &Ids) -> Section {
-    let places = view.places(status);
+    // Groups have a table of their own; only what fails is repeated here.
+    let mut places = view.places(status);
+    places.retain(|place| status == Status::Regression || view.is_place(place));
     let references = view.comparison.references.len();
     let mut section = Section {
         letter: status.letter(),
@@ -563,24 +653,47 @@ fn section(view: &View<'_>, status: Status, most: usize, newest: usize, ids: &Id
     section
 }
 
-fn incident(place: &Place<'_>, rank: usize, references: usize, newest: usize, ids: &Ids) -> IncidentView {
+fn incident(
+    place: &Place<'_>,
+    rank: usize,
+    references: usize,
+    newest: usize,
+    ids: &Ids,
+) -> IncidentView {
     let rich = Words::RICH;
     let shown = place.checks.len().min(MOST_OF_PLACE);
     let checks = &place.checks[..shown];
-    let metrics = checks.iter().map(|check| metric(check, newest, ids)).collect();
+    let metrics = checks
+        .iter()
+        .map(|check| metric(check, newest, ids))
+        .collect();
     let first = checks.first();
-    let why = first.map_or(String::new(), |check| match (rich.change(check), rich.band(check)) {
-        (Some(change), Some(band)) => {
-            let unit = if check.check == Check::Stddev { "points" } else { "%" };
-            let side = if check.status == Status::Suspect { "against" } else { "is outside" };
-            format!("{change} {side} {band} {unit}")
+    let why = first.map_or(String::new(), |check| {
+        match (rich.change(check), rich.band(check)) {
+            (Some(change), Some(band)) => {
+                let unit = if check.check == Check::Stddev {
+                    "points"
+                } else {
+                    "%"
+                };
+                let side = if check.status == Status::Suspect {
+                    "against"
+                } else {
+                    "is outside"
+                };
+                format!("{change} {side} {band} {unit}")
+            }
+            _ => "how it was judged".to_owned(),
         }
-        _ => "how it was judged".to_owned(),
     });
     let parts = checks
         .iter()
         .map(|check| {
-            let unit = if check.check == Check::Stddev { "\u{202f}points" } else { "\u{202f}%" };
+            let unit = if check.check == Check::Stddev {
+                "\u{202f}points"
+            } else {
+                "\u{202f}%"
+            };
             check
                 .checks
                 .iter()
@@ -597,35 +710,84 @@ fn incident(place: &Place<'_>, rank: usize, references: usize, newest: usize, id
         .filter(|parts: &Vec<PartView>| !parts.is_empty())
         .collect();
     let list = |values: &[f64]| {
-        let more = if values.len() > 10 { format!(" and {} more", values.len() - 10) } else { String::new() };
-        values.iter().take(10).map(|v| rich.number(*v)).collect::<Vec<_>>().join(", ") + &more
+        let more = if values.len() > 10 {
+            format!(" and {} more", values.len() - 10)
+        } else {
+            String::new()
+        };
+        values
+            .iter()
+            .take(10)
+            .map(|v| rich.number(*v))
+            .collect::<Vec<_>>()
+            .join(", ")
+            + &more
     };
     let samples = first.map_or(String::new(), |check| {
-        let of = |name: &str, values: &[f64]| (!values.is_empty()).then(|| format!("{name} samples {}", list(values)));
-        [of("SRC", &check.samples.src), of("DST", &check.samples.dst)].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        let of = |name: &str, values: &[f64]| {
+            (!values.is_empty()).then(|| format!("{name} samples {}", list(values)))
+        };
+        [of("SRC", &check.samples.src), of("DST", &check.samples.dst)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" · ")
     });
-    let size = [Some(words::plural(place.checks.len(), "metric")), rich.bands(place.bands), (!place.primary()).then(|| "secondary only".to_owned())];
+    let size = [
+        Some(words::plural(place.checks.len(), "metric")),
+        rich.bands(place.bands),
+        (!place.primary()).then(|| "secondary only".to_owned()),
+    ];
     IncidentView {
         rank,
         name: cut(&place.name(), LONGEST_TEXT),
-        since: words::since(place.since.map(|since| cut(since, 80)).as_deref(), place.outside_builds, references),
+        since: words::since(
+            place.since.map(|since| cut(since, 80)).as_deref(),
+            place.outside_builds,
+            references,
+        ),
         size: size.into_iter().flatten().collect::<Vec<_>>().join(", "),
         metrics,
         more: place.checks.len() - shown,
         why,
         parts,
         samples,
-        basis: first.and_then(|check| check.basis.as_deref()).map(|basis| cut(basis, LONGEST_TEXT)),
-        params: first.map_or(Vec::new(), |check| check.params_changed.iter().take(10).map(|line| cut(line, LONGEST_TEXT)).collect()),
+        basis: first
+            .and_then(|check| check.basis.as_deref())
+            .map(|basis| cut(basis, LONGEST_TEXT)),
+        params: first.map_or(Vec::new(), |check| {
+            check
+                .params_changed
+                .iter()
+                .take(10)
+                .map(|line| cut(line, LONGEST_TEXT))
+                .collect()
+        }),
     }
 }
 
 fn metric(check: &CheckResult, newest: usize, ids: &Ids) -> MetricView {
     let rich = Words::RICH;
-    let spread = if check.check == Check::Stddev { " spread" } else { "" };
-    let unit = if check.unit.is_empty() { None } else { Some(cut(&check.unit, 40)) };
-    let about = [check.primary.then(|| "primary".to_owned()), unit, Some(words::direction(check.better).to_owned())];
-    let band_unit = if check.check == Check::Stddev { "points" } else { "%" };
+    let spread = if check.check == Check::Stddev {
+        " spread"
+    } else {
+        ""
+    };
+    let unit = if check.unit.is_empty() {
+        None
+    } else {
+        Some(cut(&check.unit, 40))
+    };
+    let about = [
+        check.primary.then(|| "primary".to_owned()),
+        unit,
+        Some(words::direction(check.better).to_owned()),
+    ];
+    let band_unit = if check.check == Check::Stddev {
+        "points"
+    } else {
+        "%"
+    };
     MetricView {
         href: ids.href(&check.id),
         name: format!("{}{spread}", cut(&check.metric, LONGEST_TEXT)),
@@ -634,7 +796,9 @@ fn metric(check: &CheckResult, newest: usize, ids: &Ids) -> MetricView {
         dst: value(check.dst),
         change: rich.change(check).unwrap_or_else(|| "from 0".to_owned()),
         turn: words::turn(check).word(),
-        band: rich.band(check).map_or(String::new(), |band| format!("{band}\u{202f}{band_unit}")),
+        band: rich
+            .band(check)
+            .map_or(String::new(), |band| format!("{band}\u{202f}{band_unit}")),
         spark: spark(check, newest),
     }
 }
@@ -651,7 +815,15 @@ fn failures(view: &View<'_>, ids: &Ids) -> (Vec<Failure>, usize) {
             place: short(&error.place.replace('/', " / ")),
             iteration: String::new(),
             href: ids.href(&error.id),
-            message: format!("{}{}", short(&error.message), if error.same_in_src { " (the same in SRC)" } else { "" }),
+            message: format!(
+                "{}{}",
+                short(&error.message),
+                if error.same_in_src {
+                    " (the same in SRC)"
+                } else {
+                    ""
+                }
+            ),
             text: text.filter(|text| !text.is_empty()),
             references: match references {
                 0 => String::new(),
@@ -660,14 +832,32 @@ fn failures(view: &View<'_>, ids: &Ids) -> (Vec<Failure>, usize) {
             log: Some(short(&error.log)).filter(|log| !log.is_empty()),
         });
     }
-    let known: HashSet<&str> = view.comparison.errors.iter().map(|error| error.id.as_str()).collect();
+    let known: HashSet<&str> = view
+        .comparison
+        .errors
+        .iter()
+        .map(|error| error.id.as_str())
+        .collect();
     for status in [Status::Error, Status::Missing, Status::New] {
         for place in view.places(status) {
-            if place.checks.iter().all(|check| known.contains(check.id.as_str())) {
+            if place
+                .checks
+                .iter()
+                .all(|check| known.contains(check.id.as_str()))
+            {
                 continue;
             }
-            let present = place.checks.iter().map(|check| View::present(check)).max().unwrap_or(0);
-            let details = place.checks.iter().map(|check| check.details.as_str()).find(|details| !details.is_empty());
+            let present = place
+                .checks
+                .iter()
+                .map(|check| View::present(check))
+                .max()
+                .unwrap_or(0);
+            let details = place
+                .checks
+                .iter()
+                .map(|check| check.details.as_str())
+                .find(|details| !details.is_empty());
             let what = match (status, details) {
                 (_, Some(details)) => short(details),
                 (Status::New, None) => "in DST, not in SRC: nothing to compare with".to_owned(),
@@ -701,14 +891,26 @@ fn groups(comparison: &Comparison) -> Option<Groups> {
         return None;
     }
     let short = |text: &str| cut(text, 80);
-    let rows = grid.rows.iter().zip(&grid.cells).map(|(profile, cells)| GroupRow {
-        name: short(profile),
-        cells: cells.iter().zip(&grid.columns).map(|(cell, (test, kind))| group_cell(cell, profile, test, kind)).collect(),
-    });
+    let rows = grid
+        .rows
+        .iter()
+        .zip(&grid.cells)
+        .map(|(profile, cells)| GroupRow {
+            name: short(profile),
+            cells: cells
+                .iter()
+                .zip(&grid.columns)
+                .map(|(cell, (test, kind))| group_cell(cell, profile, test, kind))
+                .collect(),
+        });
     let outside = |check: &&CheckResult| check.status != Status::Within;
     let rich = Words::RICH;
     Some(Groups {
-        columns: grid.columns.iter().map(|(test, kind)| format!("{} {}", short(test), short(kind))).collect(),
+        columns: grid
+            .columns
+            .iter()
+            .map(|(test, kind)| format!("{} {}", short(test), short(kind)))
+            .collect(),
         rows: rows.collect(),
         checks: comparison
             .groups
@@ -719,12 +921,21 @@ fn groups(comparison: &Comparison) -> Option<Groups> {
                 letter: check.status.letter(),
                 label: words::label(check.status),
                 name: cut(check.id.as_str(), LONGEST_TEXT),
-                change: check.score.or(check.change_pct).map_or("–".to_owned(), |score| rich.percent(score)),
-                limit: check.tolerance.map_or(String::new(), |limit| format!("±{limit:.1}\u{202f}%")),
+                change: check
+                    .score
+                    .or(check.change_pct)
+                    .map_or("–".to_owned(), |score| rich.percent(score)),
+                limit: check
+                    .tolerance
+                    .map_or(String::new(), |limit| format!("±{limit:.1}\u{202f}%")),
                 labels: cut(&check.labels.join(", "), LONGEST_TEXT),
             })
             .collect(),
-        within: comparison.groups.iter().filter(|check| !outside(check)).count(),
+        within: comparison
+            .groups
+            .iter()
+            .filter(|check| !outside(check))
+            .count(),
     })
 }
 
@@ -757,7 +968,9 @@ fn group_cell(cell: &Cell, profile: &str, test: &str, kind: &str) -> Option<Cell
     Some(CellView {
         href: format!("#?p={}&t={}&w={}", part(profile), part(test), part(kind)),
         class,
-        mean: cell.mean_pct.map_or("–".to_owned(), |mean| Words::RICH.percent(mean)),
+        mean: cell
+            .mean_pct
+            .map_or("–".to_owned(), |mean| Words::RICH.percent(mean)),
         checks: cell.checks,
         marks,
     })
@@ -772,7 +985,10 @@ fn environment(comparison: &Comparison, small: bool) -> Vec<Change> {
             let mut change = Change {
                 title: cut(&changes::title(kind), 80),
                 count: entries.len(),
-                open: matches!(kind, "kernel" | "cmdline" | "mitigations" | "packages" | "parameters" | "tool") && entries.len() <= 40,
+                open: matches!(
+                    kind,
+                    "kernel" | "cmdline" | "mitigations" | "packages" | "parameters" | "tool"
+                ) && entries.len() <= 40,
                 entries: Vec::new(),
                 texts: Vec::new(),
                 more: 0,
@@ -784,18 +1000,33 @@ fn environment(comparison: &Comparison, small: bool) -> Vec<Change> {
                     change.more = entries.len() - index;
                     break;
                 }
-                let (name, place) = (cut(&entry.name, LONGEST_TEXT), cut(&entry.place, LONGEST_TEXT));
-                let many_lines = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains('\n'));
+                let (name, place) = (
+                    cut(&entry.name, LONGEST_TEXT),
+                    cut(&entry.place, LONGEST_TEXT),
+                );
+                let many_lines =
+                    |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains('\n'));
                 if (many_lines(&entry.src) || many_lines(&entry.dst)) && !small {
                     let empty = String::new();
-                    let (src, dst) = (entry.src.as_ref().unwrap_or(&empty), entry.dst.as_ref().unwrap_or(&empty));
+                    let (src, dst) = (
+                        entry.src.as_ref().unwrap_or(&empty),
+                        entry.dst.as_ref().unwrap_or(&empty),
+                    );
                     let lines = diff::lines(src, dst, (most - used).min(200), LONGEST_TEXT);
                     used += lines.len() + 1;
                     change.texts.push(ChangeText { name, place, lines });
                 } else {
                     used += 1;
-                    let since = entry.since.as_deref().map_or(String::new(), |since| cut(since, 80));
-                    change.entries.push(ChangeEntry { name, place, step: facts::step(entry), since });
+                    let since = entry
+                        .since
+                        .as_deref()
+                        .map_or(String::new(), |since| cut(since, 80));
+                    change.entries.push(ChangeEntry {
+                        name,
+                        place,
+                        step: facts::step(entry),
+                        since,
+                    });
                 }
             }
             budget = budget.saturating_sub(used);
@@ -810,11 +1041,23 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
     }
     const STEP: usize = 32;
     const MIDDLE: f64 = 82.0;
-    let count = |build: &Build, status: Status| build.counts.get(status.word()).copied().unwrap_or(0);
+    let count =
+        |build: &Build, status: Status| build.counts.get(status.word()).copied().unwrap_or(0);
     let shown: Vec<&Build> = drawn.iter().chain([&comparison.dst]).collect();
-    let most = shown.iter().flat_map(|build| [count(build, Status::Regression), count(build, Status::Improvement)]).max().unwrap_or(0).max(5);
+    let most = shown
+        .iter()
+        .flat_map(|build| {
+            [
+                count(build, Status::Regression),
+                count(build, Status::Improvement),
+            ]
+        })
+        .max()
+        .unwrap_or(0)
+        .max(5);
     let scale = |number: usize| {
-        let part = u32::try_from(number).map_or(0.0, f64::from) / u32::try_from(most).map_or(1.0, f64::from);
+        let part = u32::try_from(number).map_or(0.0, f64::from)
+            / u32::try_from(most).map_or(1.0, f64::from);
         part * 52.0
     };
     let every = shown.len().div_ceil(12);
@@ -822,7 +1065,10 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
         .iter()
         .enumerate()
         .map(|(index, build)| {
-            let (worse, better) = (count(build, Status::Regression), count(build, Status::Improvement));
+            let (worse, better) = (
+                count(build, Status::Regression),
+                count(build, Status::Improvement),
+            );
             let x = 44 + index * STEP;
             Bar {
                 x,
@@ -835,7 +1081,8 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
                 label_y: format!("{:.1}", MIDDLE - scale(worse) - 3.0),
                 down: format!("{:.1}", scale(better)),
                 env_changed: build.env_changed,
-                named: index + 1 == shown.len() || (index % every == 0 && index + every <= shown.len()),
+                named: index + 1 == shown.len()
+                    || (index % every == 0 && index + every <= shown.len()),
             }
         })
         .collect();
@@ -844,26 +1091,67 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
         name: cut(&build.name, 80),
         role,
         link: web(build.url.as_deref()),
-        date: build.date.as_deref().map_or(String::new(), |date| cut(&words::date(date), 40)),
-        distro: build.distro.as_deref().map_or(String::new(), |distro| cut(distro, 80)),
+        date: build
+            .date
+            .as_deref()
+            .map_or(String::new(), |date| cut(&words::date(date), 40)),
+        distro: build
+            .distro
+            .as_deref()
+            .map_or(String::new(), |distro| cut(distro, 80)),
         machines: cut(&build.machines.join(", "), 120),
-        worse: if counted(build) { count(build, Status::Regression).to_string() } else { "–".to_owned() },
-        better: if counted(build) { count(build, Status::Improvement).to_string() } else { "–".to_owned() },
+        worse: if counted(build) {
+            count(build, Status::Regression).to_string()
+        } else {
+            "–".to_owned()
+        },
+        better: if counted(build) {
+            count(build, Status::Improvement).to_string()
+        } else {
+            "–".to_owned()
+        },
         environment: if build.env_changed { "changed" } else { "same" },
     };
     // Newest first: what happened lately is asked for most.
     let mut rows = vec![row(&comparison.dst, "DST")];
-    rows.extend(comparison.repetitions.iter().map(|build| row(build, "repetition")));
-    rows.extend(comparison.references.iter().rev().take(200).map(|build| row(build, "")));
-    rows.push(BuildRow { environment: "", ..row(&comparison.src, "SRC") });
-    Some(Builds { width: 60 + shown.len() * STEP, bars, rows, counted: shown.iter().any(|build| counted(build)) && comparison.verdict != Verdict::Error })
+    rows.extend(
+        comparison
+            .repetitions
+            .iter()
+            .map(|build| row(build, "repetition")),
+    );
+    rows.extend(
+        comparison
+            .references
+            .iter()
+            .rev()
+            .take(200)
+            .map(|build| row(build, "")),
+    );
+    rows.push(BuildRow {
+        environment: "",
+        ..row(&comparison.src, "SRC")
+    });
+    Some(Builds {
+        width: 60 + shown.len() * STEP,
+        bars,
+        rows,
+        counted: shown.iter().any(|build| counted(build)) && comparison.verdict != Verdict::Error,
+    })
 }
 
 /// Returns a command line that a shell would read the same way.
 fn command(words: &[String]) -> String {
     let quoted = words.iter().map(|word| {
-        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c));
-        if plain { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+        let plain = !word.is_empty()
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c));
+        if plain {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
     });
     quoted.collect::<Vec<_>>().join(" ")
 }
@@ -875,7 +1163,14 @@ mod tests {
     #[test]
     fn only_web_addresses_become_links() {
         assert_eq!(web(Some(" https://a/b ")).as_deref(), Some("https://a/b"));
-        for bad in ["javascript:alert(1)", "data:text/html,x", "https:\u{0}//x", "//x", "ř", ""] {
+        for bad in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https:\u{0}//x",
+            "//x",
+            "ř",
+            "",
+        ] {
             assert_eq!(web(Some(bad)), None, "{bad}");
         }
     }

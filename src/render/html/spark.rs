@@ -39,14 +39,27 @@ pub(super) fn spark(check: &CheckResult, newest: usize) -> Option<Spark> {
         .iter()
         .copied()
         .chain([check.dst])
-        .map(|value| value.map(|value| relative(check, value)).filter(|value| value.is_finite()))
+        .map(|value| {
+            value
+                .map(|value| relative(check, value))
+                .filter(|value| value.is_finite())
+        })
         .collect();
-    if history.is_empty() || values.iter().flatten().count() < 2 {
+    // Without a SRC there is nothing the band or DST could be drawn against.
+    if check.src.is_none() || history.is_empty() || values.iter().flatten().count() < 2 {
         return None;
     }
     let comparable = check.src.is_some_and(|src| src != 0.0);
-    let band = check.band_pct.filter(|band| comparable && band.iter().all(|v| v.is_finite()));
-    let all = || values.iter().flatten().copied().chain(band.into_iter().flatten());
+    let band = check
+        .band_pct
+        .filter(|band| comparable && band.iter().all(|v| v.is_finite()));
+    let all = || {
+        values
+            .iter()
+            .flatten()
+            .copied()
+            .chain(band.into_iter().flatten())
+    };
     let low = all().fold(f64::INFINITY, f64::min);
     let high = all().fold(f64::NEG_INFINITY, f64::max);
     let span = if high > low { high - low } else { 1.0 };
@@ -60,7 +73,12 @@ pub(super) fn spark(check: &CheckResult, newest: usize) -> Option<Spark> {
     let mut joined = false;
     for (index, value) in values.iter().enumerate() {
         if let Some(value) = value {
-            path.push_str(&format!("{}{:.0} {:.1}", if joined { 'L' } else { 'M' }, x(index), y(*value)));
+            path.push_str(&format!(
+                "{}{:.0} {:.1}",
+                if joined { 'L' } else { 'M' },
+                x(index),
+                y(*value)
+            ));
         }
         joined = value.is_some();
     }
@@ -71,11 +89,24 @@ pub(super) fn spark(check: &CheckResult, newest: usize) -> Option<Spark> {
         (_, Some(change)) => format!("DST {change}"),
         _ => "DST".to_owned(),
     };
-    let band_said = words.band(check).filter(|_| band.is_some()).map_or(String::new(), |band| format!("; normal band {band}"));
+    let band_said = words
+        .band(check)
+        .filter(|_| band.is_some())
+        .map_or(String::new(), |band| format!("; normal band {band}"));
     Some(Spark {
         label: format!("{} reference builds, then {said}{band_said}", history.len()),
-        band: band.map(|[low, high]| (format!("{:.1}", y(high)), format!("{:.1}", y(low) - y(high)))),
+        band: band.map(|[low, high]| {
+            (
+                format!("{:.1}", y(high)),
+                format!("{:.1}", y(low) - y(high)),
+            )
+        }),
         path,
-        dst: dst.map(|value| (format!("{:.0}", x(values.len() - 1)), format!("{:.1}", y(value) - 4.0))),
+        dst: dst.map(|value| {
+            (
+                format!("{:.0}", x(values.len() - 1)),
+                format!("{:.1}", y(value) - 4.0),
+            )
+        }),
     })
 }

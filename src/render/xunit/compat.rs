@@ -6,15 +6,28 @@ use crate::compare::{CheckResult, Comparison};
 use crate::render::RenderError;
 
 /// Writes it. The head counts all records although only primary ones are listed, as the older tool does.
-pub(super) fn render(comparison: &Comparison, timestamp: &str, out: &mut dyn Write) -> Result<(), RenderError> {
+pub(super) fn render(
+    comparison: &Comparison,
+    timestamp: &str,
+    out: &mut dyn Write,
+) -> Result<(), RenderError> {
     let child = |check: &CheckResult| match check.compat_status.as_deref() {
         Some("FAIL") => Some("failure"),
         Some("FAIL_GAIN") => Some("skipped"),
         Some("ERROR") => Some("error"),
         _ => None,
     };
-    let listed: Vec<&CheckResult> = comparison.metrics.iter().filter(|check| check.primary).collect();
-    let count = |kind: &str| listed.iter().filter(|check| child(check) == Some(kind)).count();
+    let listed: Vec<&CheckResult> = comparison
+        .metrics
+        .iter()
+        .filter(|check| check.primary)
+        .collect();
+    let count = |kind: &str| {
+        listed
+            .iter()
+            .filter(|check| child(check) == Some(kind))
+            .count()
+    };
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"runperf\" timestamp=\"{}\" tests=\"{}\" errors=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"0.000\">\n",
         escape(timestamp),
@@ -26,7 +39,11 @@ pub(super) fn render(comparison: &Comparison, timestamp: &str, out: &mut dyn Wri
     for check in listed {
         let id = check.id.as_str();
         let (class, name) = id.rsplit_once('/').unwrap_or(("", id));
-        xml.push_str(&format!("\t<testcase classname=\"{}\" name=\"{}\" time=\"0.000\"", text(class), text(name)));
+        xml.push_str(&format!(
+            "\t<testcase classname=\"{}\" name=\"{}\" time=\"0.000\"",
+            text(class),
+            text(name)
+        ));
         match child(check) {
             None => xml.push_str("/>\n"),
             Some(kind) => xml.push_str(&format!(
@@ -79,14 +96,20 @@ mod tests {
     fn rendered(mut comparison: Comparison) -> String {
         comparison.rule = Rule::Compat;
         let mut out = Vec::new();
-        render(&comparison, "2024-01-31T10:15:00.123456", &mut out).expect("memory takes everything");
+        render(&comparison, "2024-01-31T10:15:00.123456", &mut out)
+            .expect("memory takes everything");
         String::from_utf8(out).expect("ASCII")
     }
 
     #[test]
     fn the_older_form_is_kept_to_the_byte() {
         let mut comparison = sample_comparison();
-        for (check, status) in comparison.metrics.iter_mut().zip(["FAIL", "MINOR_LOSS", "FAIL", "ERROR", "FAIL_GAIN"]) {
+        for (check, status) in
+            comparison
+                .metrics
+                .iter_mut()
+                .zip(["FAIL", "MINOR_LOSS", "FAIL", "ERROR", "FAIL_GAIN"])
+        {
             check.compat_status = Some(status.to_owned());
             check.details = "SMALL raw -6.83% (1; 2) +-5% tolerance".to_owned();
         }
@@ -100,8 +123,13 @@ mod tests {
         assert!(text.is_ascii());
         assert!(text.contains("\\x1b[31m\\x00\\x202e"));
         assert!(text.contains("\\x1f600"));
-        quick_xml::Reader::from_str(&text).read_event().expect("well-formed");
+        quick_xml::Reader::from_str(&text)
+            .read_event()
+            .expect("well-formed");
         let mut reader = quick_xml::Reader::from_str(&text);
-        while !matches!(reader.read_event().expect("well-formed"), quick_xml::events::Event::Eof) {}
+        while !matches!(
+            reader.read_event().expect("well-formed"),
+            quick_xml::events::Event::Eof
+        ) {}
     }
 }
