@@ -2,8 +2,8 @@
 
 pub mod analyze_perf;
 pub mod common;
-pub mod configured;
 pub mod compare_perf;
+pub mod configured;
 pub mod diff_perf;
 pub mod exit;
 pub mod generate;

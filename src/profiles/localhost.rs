@@ -59,7 +59,7 @@ impl Profile for Localhost {
                     action: "describe",
                     profile: self.name.clone(),
                     host: host.name.clone(),
-                    source,
+                    source: Box::new(source),
                 },
             })?;
         Ok(facts.with_params(&host.params))

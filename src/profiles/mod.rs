@@ -63,7 +63,7 @@ pub enum ProfileError {
         host: String,
         /// Why.
         #[source]
-        source: ShellError,
+        source: Box<ShellError>,
     },
     /// The run was cancelled.
     #[error("interrupted")]

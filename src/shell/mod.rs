@@ -46,7 +46,11 @@ pub struct Limits {
 impl Limits {
     /// Limits without deadline and stall watchdog.
     pub fn new(cancel: CancelToken) -> Self {
-        Self { deadline: None, stall: None, cancel }
+        Self {
+            deadline: None,
+            stall: None,
+            cancel,
+        }
     }
     /// Must end within `time` from now; an earlier deadline stays.
     #[must_use]
@@ -112,9 +116,16 @@ impl Output {
 
     /// Returns the last lines printed (standard error, else standard output), for messages.
     pub fn tail(&self) -> String {
-        let source = if self.stderr.iter().any(|b| !b.is_ascii_whitespace()) { &self.stderr } else { &self.stdout };
+        let source = if self.stderr.iter().any(|b| !b.is_ascii_whitespace()) {
+            &self.stderr
+        } else {
+            &self.stdout
+        };
         let text = String::from_utf8_lossy(source);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         lines[lines.len().saturating_sub(5)..].join("\n")
     }
 }
@@ -153,12 +164,19 @@ pub trait Shell: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When it could not be written completely.
-    fn upload(&self, from: &mut dyn Read, to: &Path, mode: u32, limits: &Limits) -> Result<(), ShellError>;
+    fn upload(
+        &self,
+        from: &mut dyn Read,
+        to: &Path,
+        mode: u32,
+        limits: &Limits,
+    ) -> Result<(), ShellError>;
     /// Copies a file from the machine; returns its length in bytes.
     ///
     /// # Errors
     /// When it could not be read completely.
-    fn download(&self, from: &Path, to: &mut dyn Write, limits: &Limits) -> Result<u64, ShellError>;
+    fn download(&self, from: &Path, to: &mut dyn Write, limits: &Limits)
+    -> Result<u64, ShellError>;
     /// Returns whether this is the machine the program itself runs on.
     fn is_local(&self) -> bool {
         false
@@ -298,7 +316,9 @@ impl ShellError {
             ShellError::Interrupted { .. } => "interrupted",
             ShellError::NotFound { .. } => "not-found",
             ShellError::Failed { .. } => "exit-status",
-            ShellError::Io { .. } | ShellError::NoSuchFile { .. } | ShellError::File { .. } => "shell",
+            ShellError::Io { .. } | ShellError::NoSuchFile { .. } | ShellError::File { .. } => {
+                "shell"
+            }
         }
     }
 }
