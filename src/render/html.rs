@@ -126,7 +126,7 @@ fn escape(text: &str) -> String {
             '\r' => {}
             c if c.is_control() => escaped.push('\u{fffd}'),
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                escaped.push('\u{fffd}')
+                escaped.push('\u{fffd}');
             }
             c => escaped.push(c),
         }

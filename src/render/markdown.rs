@@ -260,7 +260,7 @@ fn escape(foreign: &str) -> String {
             '#' => text.push_str("&#35;"),
             // A colon and a dot make links of bare addresses.
             ':' if text.ends_with("http") || text.ends_with("https") || text.ends_with("ftp") => {
-                text.push_str("&#58;")
+                text.push_str("&#58;");
             }
             '\\' | '`' | '|' | '*' | '[' | ']' | '~' | '!' => {
                 text.push('\\');

@@ -70,7 +70,7 @@ pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, 
             '\u{2028}' => block.push_str("\\u2028"),
             '\u{2029}' => block.push_str("\\u2029"),
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                block.push('\u{fffd}')
+                block.push('\u{fffd}');
             }
             c => block.push(c),
         }

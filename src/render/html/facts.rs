@@ -199,22 +199,19 @@ pub(super) fn limits(comparison: &Comparison) -> Vec<String> {
     let limits = &comparison.limits;
     let mut said = Vec::new();
     if let Some(mean) = limits.mean_pct {
-        said.push(format!("±{}\u{202f}% for means", mean));
+        said.push(format!("±{mean}\u{202f}% for means"));
     }
     if let Some(points) = limits.spread_points {
-        said.push(format!("±{} points for the spread of samples", points));
+        said.push(format!("±{points} points for the spread of samples"));
     }
     if let Some(effect) = limits.min_effect_pct {
-        said.push(format!(
-            "changes under {}\u{202f}% are never called",
-            effect
-        ));
+        said.push(format!("changes under {effect}\u{202f}% are never called"));
     }
     if let Some(fdr) = limits.fdr {
-        said.push(format!("false-discovery rate {}", fdr));
+        said.push(format!("false-discovery rate {fdr}"));
     }
     if let Some(group) = limits.group_pct {
-        said.push(format!("±{}\u{202f}% for a whole host", group));
+        said.push(format!("±{group}\u{202f}% for a whole host"));
     }
     said
 }
