@@ -41,7 +41,7 @@ Exit codes:
 
 /// The command line of analyze-perf.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "analyze-perf", version, about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
+#[command(name = "analyze-perf", version, long_version = super::common::long_version(), about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
           override_usage = "analyze-perf [OPTIONS] -- RESULT...", max_term_width = 100)]
 pub struct Cli {
     /// Result directories to learn from

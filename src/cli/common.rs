@@ -50,6 +50,23 @@ impl Color {
     }
 }
 
+/// Returns version and build features, for `--version`.
+pub fn long_version() -> String {
+    let features = [
+        ("frames", cfg!(feature = "frames")),
+        ("ssh", cfg!(feature = "ssh")),
+        ("kube", cfg!(feature = "kube")),
+        ("community", cfg!(feature = "community")),
+        ("libvirt", cfg!(feature = "libvirt")),
+        ("vendored", cfg!(feature = "vendored")),
+    ];
+    let built: Vec<String> = features
+        .iter()
+        .map(|(name, on)| format!("{}{name}", if *on { '+' } else { '-' }))
+        .collect();
+    format!("{} ({})", env!("CARGO_PKG_VERSION"), built.join(" "))
+}
+
 /// Options of every program.
 #[derive(Debug, Clone, Args)]
 pub struct Common {

@@ -55,7 +55,7 @@ enum Format {
 
 /// The command line of compare-perf.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "compare-perf", version, about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
+#[command(name = "compare-perf", version, long_version = super::common::long_version(), about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
           override_usage = "compare-perf [OPTIONS] -- SRC [REF...] DST", max_term_width = 100)]
 pub struct Cli {
     /// Result directories, each PATH or NAME:PATH: the accepted one, those between, the judged one

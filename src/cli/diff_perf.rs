@@ -42,7 +42,7 @@ const ANY_LATER: ExitCode = 254;
 
 /// The command line of diff-perf.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "diff-perf", version, about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
+#[command(name = "diff-perf", version, long_version = super::common::long_version(), about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
           override_usage = "diff-perf [OPTIONS] -- SRC DST DST...", max_term_width = 100)]
 pub struct Cli {
     /// Result directory that the others are compared with

@@ -45,7 +45,7 @@ Exit codes:
 
 /// The command line of run-perf.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "run-perf", version, about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
+#[command(name = "run-perf", version, long_version = super::common::long_version(), about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
           override_usage = "run-perf [OPTIONS] -- TEST...", max_term_width = 100,
           after_help = "Options that take a list swallow words up to the next option: put `--` before the tests.")]
 pub struct Cli {

@@ -40,7 +40,7 @@ Exit codes:
 
 /// The command line of strip-run-perf.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "strip-run-perf", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP,
+#[command(name = "strip-run-perf", version, long_version = super::common::long_version(), about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP,
           infer_long_args = true, max_term_width = 100,
           override_usage = "strip-run-perf [OPTIONS] SRC DST")]
 pub struct Cli {
