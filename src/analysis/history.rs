@@ -22,6 +22,10 @@ pub struct Night {
     pub path: PathBuf,
     /// When it was made, as far as that is known.
     pub time: Option<Timestamp>,
+    /// Metadata `build`, unless it is `Unknown`.
+    pub build: Option<String>,
+    /// Metadata `machine`.
+    pub machine: Option<String>,
     /// Number of figures read.
     pub figures: usize,
     /// Number of recorded failures, unreadable files included.
@@ -39,6 +43,8 @@ pub struct Series {
     pub better: Option<Better>,
     /// Index of the night and value, ascending by night; a night that lacks the metric is absent.
     pub values: Vec<(usize, f64)>,
+    /// Units as they were stated: from that night on (by index), until the next entry.
+    units: Vec<(usize, Option<Arc<str>>)>,
     /// Index of the night and text of the failure, ascending by night.
     pub failures: Vec<(usize, String)>,
 }
@@ -47,6 +53,18 @@ impl Series {
     /// Returns the values without their nights, in the order of the nights' names.
     pub fn numbers(&self) -> Vec<f64> {
         self.values.iter().map(|(_, value)| *value).collect()
+    }
+
+    /// Returns the value of a night.
+    pub fn at(&self, night: usize) -> Option<f64> {
+        let index = self.values.binary_search_by_key(&night, |(night, _)| *night);
+        index.ok().map(|index| self.values[index].1)
+    }
+
+    /// Returns the unit a night stated.
+    pub fn unit_of(&self, night: usize) -> Option<&str> {
+        let after = self.units.partition_point(|(from, _)| *from <= night);
+        self.units[..after].last()?.1.as_deref()
     }
 }
 
@@ -79,6 +97,8 @@ impl History {
         let index = self.nights.len();
         self.nights.push(Night {
             time: result.date(),
+            build: known(&result, "build"),
+            machine: known(&result, "machine"),
             figures: result.measurements.len(),
             failures: result.failures.len(),
             name: result.name,
@@ -88,6 +108,9 @@ impl History {
         for measurement in result.measurements {
             let series = self.metrics.entry(measurement.id).or_default();
             series.primary |= measurement.primary;
+            if series.units.last().map(|(_, unit)| unit) != Some(&measurement.unit) {
+                series.units.push((index, measurement.unit.clone()));
+            }
             series.unit = measurement.unit.or(series.unit.take());
             series.better = measurement.better.or(series.better);
             match series.values.last_mut() {
@@ -136,6 +159,12 @@ impl History {
         self.numeric()
             .filter(|(id, series)| series.primary && id.check() == Check::Mean)
     }
+}
+
+/// Returns a piece of metadata that says something.
+fn known(result: &ResultData, key: &str) -> Option<String> {
+    let value = result.metadata.get(key)?;
+    (!value.is_empty() && value != "Unknown").then(|| value.to_owned())
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@
 //! - [`range_model`]: min/max and 3-sigma models: training, rebasing, scores
 //! - [`model_file`]: how such a model is stored
 //! - [`grouping`]: merged names
+//! - [`detect`]: which metrics regressed tonight: models of many nights
 //! - [`directions`]: which way a known metric should move, and its unit
 
+pub mod detect;
 pub mod directions;
 #[cfg(feature = "frames")]
 pub mod frame;

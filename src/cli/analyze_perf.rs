@@ -1,9 +1,10 @@
 //! `analyze-perf`: what is normal, learned from many results.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::{CommandFactory, Parser};
 use tracing::{debug, info, warn};
 
@@ -11,11 +12,15 @@ use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, INCOMPLETE, OK, USAGE};
 use super::generate;
 use super::output::{self, Target};
+use crate::analysis::detect::train::{Settings, train};
+use crate::analysis::detect::training::Training;
 use crate::analysis::history::History;
 use crate::analysis::model_file::{self, ModelError};
 use crate::analysis::overview::overview;
 use crate::analysis::range_model::{LeftOut, Method, RangeModel, Tolerance};
 use crate::analysis::reading::{Reading, read_all, why};
+use crate::config::Config;
+use crate::metric::Better;
 
 const ABOUT: &str = "Learn from many results what is normal";
 
@@ -56,15 +61,26 @@ pub struct Cli {
     #[arg(short, long, value_name = "FILE", help_heading = "Outputs")]
     stddev_linear_regression: Option<OsString>,
 
+    /// Write a history model: level, noise and host shifts of every metric, for compare-perf --model
+    ///
+    /// The order of the nights comes from their metadata, else from their names. May stand beside -l,
+    /// -s and -c.
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    model: Option<OsString>,
+
     /// Write a table of all primary values as CSV: a line per metric, a column per result
     #[arg(short, long, value_name = "FILE", help_heading = "Outputs")]
     csv: Option<OsString>,
 
-    /// Score at the edge of the normal range [default: 4]
+    /// Score at the edge of the normal range [default: 4; 5 for --model]
     ///
-    /// It also keeps a model from being stricter than X / 1.1 percent.
+    /// It also keeps a model of -l and -s from being stricter than X / 1.1 percent.
     #[arg(short, long, value_name = "X", value_parser = parse_tolerance, help_heading = "Model")]
     tolerance: Option<f64>,
+
+    /// Least half width of a normal range of --model, in percent of the level
+    #[arg(long, value_name = "PCT", default_value_t = 0.5, value_parser = parse_floor, help_heading = "Model")]
+    min_effect: f64,
 
     /// Move the centre of this model to the mean of the results instead of learning anew
     ///
@@ -84,11 +100,21 @@ fn parse_tolerance(typed: &str) -> Result<f64, String> {
     }
 }
 
+fn parse_floor(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("expected a number, 0 or above".into()),
+    }
+}
+
 /// What was typed, checked.
 #[derive(Debug, Clone, PartialEq)]
 struct Options {
     results: Vec<PathBuf>,
     models: Vec<(Method, Target)>,
+    history_model: Option<Target>,
+    settings: Settings,
+    better: BTreeMap<String, Better>,
     csv: Option<Target>,
     tolerance: Tolerance,
     rebase: Option<PathBuf>,
@@ -134,6 +160,7 @@ impl Cli {
             .clone()
             .map(|file| (Method::ThreeSigma, Target::from(file)));
         let models: Vec<(Method, Target)> = linear.into_iter().chain(stddev).collect();
+        let history_model = self.model.clone().map(Target::from);
         let csv = self.csv.clone().map(Target::from);
 
         if self.rebase_model.is_some() && models.is_empty() {
@@ -149,6 +176,7 @@ impl Cli {
         let targets: Vec<&Target> = models
             .iter()
             .map(|(_, target)| target)
+            .chain(&history_model)
             .chain(&csv)
             .collect();
         for (index, target) in targets.iter().enumerate() {
@@ -177,9 +205,17 @@ impl Cli {
                 Some("name directories that hold a RUNPERF_METADATA file"),
             ));
         }
+        let config = Config::load(self.common.config.as_deref())
+            .map_err(|error| Problem::usage(error.into(), None))?;
         Ok(Options {
             results: self.results.clone(),
             models,
+            history_model,
+            settings: Settings {
+                tolerance: self.tolerance.unwrap_or(Settings::default().tolerance),
+                min_effect_pct: self.min_effect,
+            },
+            better: config.directions(),
             csv,
             tolerance: self.tolerance.map_or(Tolerance::Default, Tolerance::Given),
             rebase: self.rebase_model.clone(),
@@ -246,7 +282,7 @@ fn analyze(options: &Options) -> Result<(), Problem> {
 
     let reading = read(options)?;
     let history = &reading.history;
-    if options.models.is_empty() && options.csv.is_none() {
+    if options.models.is_empty() && options.csv.is_none() && options.history_model.is_none() {
         output::print(overview(&reading, options.list_all).as_bytes())
             .map_err(anyhow::Error::from)?;
         return Ok(());
@@ -255,6 +291,9 @@ fn analyze(options: &Options) -> Result<(), Problem> {
     let mut outputs: Vec<(&Target, String)> = Vec::new();
     for (method, target) in &options.models {
         outputs.push((target, model(options, *method, base.clone(), history)));
+    }
+    if let Some(target) = &options.history_model {
+        outputs.push((target, history_model(options, history)?));
     }
     if let Some(target) = &options.csv {
         outputs.push((target, csv(history)?));
@@ -349,9 +388,24 @@ fn model(options: &Options, method: Method, base: Option<RangeModel>, history: &
     trained.model.to_text()
 }
 
+/// Trains a history model and returns the text of its file.
+fn history_model(options: &Options, history: &History) -> Result<String, Problem> {
+    let training = Training::new(history, &options.better);
+    for note in &training.notes {
+        warn!("{note}");
+    }
+    let model = train(&training, options.settings);
+    info!(
+        nights = model.metadata.builds.len(),
+        metrics = model.metrics.len(),
+        "history model trained"
+    );
+    let text = model.to_text().context("cannot write the model as JSON")?;
+    Ok(text)
+}
+
 #[cfg(feature = "frames")]
 fn csv(history: &History) -> Result<String, Problem> {
-    use anyhow::Context;
     Ok(history.csv().context("cannot build the table")?)
 }
 

@@ -1,0 +1,233 @@
+//! A history model: what is normal for every metric, learned from many nights.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::goodness::{Goodness, Transform};
+use super::shrink::Prior;
+use crate::metric::Check;
+
+/// What is known about one night.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BuildInfo {
+    /// Name of the result.
+    pub name: String,
+    /// When it began, RFC 3339.
+    #[serde(default)]
+    pub started: Option<String>,
+    /// Metadata `build`.
+    #[serde(default)]
+    pub build: Option<String>,
+    /// Metadata `machine`: addresses of the hosts.
+    #[serde(default)]
+    pub machine: Option<String>,
+}
+
+impl BuildInfo {
+    /// Returns the build as people call it: its number, else the name of the result.
+    pub fn label(&self) -> &str {
+        self.build.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// What is known about the host shift of one profile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProfileInfo {
+    /// Robust standard deviation of the shift over the nights, in log units; 0 when not known.
+    pub host_mad: f64,
+    /// Primary metrics of it.
+    pub metrics: usize,
+}
+
+/// A level accepted by hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// From this build on.
+    pub build: String,
+    /// When it was accepted, RFC 3339.
+    #[serde(default)]
+    pub at: String,
+    /// Who.
+    #[serde(default)]
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// What the model as a whole says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// 3.
+    pub version: u32,
+    /// Score at the edge of the normal range.
+    pub tolerance: f64,
+    /// Floor of the half width of that range, percent.
+    #[serde(default)]
+    pub min_effect_pct: f64,
+    /// Version of the program that wrote it.
+    #[serde(default)]
+    pub tool: String,
+    /// Nights, oldest first.
+    #[serde(default)]
+    pub builds: Vec<BuildInfo>,
+    /// Host shifts by profile.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, ProfileInfo>,
+    /// What variances are like; `None` with few metrics.
+    #[serde(default)]
+    pub prior: Option<Prior>,
+    /// Levels accepted by hand, oldest first.
+    #[serde(default)]
+    pub accepted: Vec<Accepted>,
+}
+
+/// A change of the level, near a night.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Index into the builds: the first night of the new level, about.
+    pub near: usize,
+    /// Size as measured, percent of the level before.
+    pub pct: f64,
+}
+
+/// Two states of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TwoStates {
+    /// Level of the upper and the lower state, in goodness.
+    pub mu: [f64; 2],
+    /// Standard deviations inside them.
+    pub sd: [f64; 2],
+    /// Share of the nights in the lower state.
+    pub share_low: f64,
+    /// Results in each.
+    #[serde(default)]
+    pub counts: [usize; 2],
+    /// Newest nights in a row in the lower state.
+    #[serde(default)]
+    pub low_run: usize,
+}
+
+/// What is normal for one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// `[a, b]`: the score of a value y is `a y + b`, falling where larger is worse.
+    pub equation: [f64; 2],
+    /// Level, in the metric's unit.
+    pub raw: f64,
+    /// Lower edge of the normal range, percent of the level.
+    pub mmin: f64,
+    /// Upper edge.
+    pub mmax: f64,
+    /// Nights that have the metric.
+    #[serde(default)]
+    pub n: usize,
+    /// Index into the builds: first night of the present level.
+    #[serde(default)]
+    pub segment_start: usize,
+    /// Nights of the present level.
+    #[serde(default)]
+    pub n_seg: usize,
+    /// Changes of the level, oldest first.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// Night-to-night standard deviation after shrinking, in log units.
+    #[serde(default)]
+    pub sd: f64,
+    /// Its degrees of freedom; 0: not known, judged by `--tolerance`.
+    #[serde(default)]
+    pub dof: f64,
+    /// +1, -1 or 0 (unknown, judged two-sided).
+    #[serde(default)]
+    pub dir: i8,
+    /// Unit of the nights it was learned from.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// Two states, when it has them.
+    #[serde(default)]
+    pub states: Option<TwoStates>,
+    /// The level is a forecast.
+    #[serde(default)]
+    pub drifting: bool,
+    /// Whether the host shift is subtracted on every night.
+    #[serde(default)]
+    pub host: bool,
+    /// A night was wilder than 4.5 standard deviations.
+    #[serde(default)]
+    pub wild: bool,
+    /// Of the last ten nights, how many have it.
+    #[serde(default)]
+    pub seen_last10: usize,
+    /// Level of the accepted reference, in goodness.
+    #[serde(default)]
+    pub mu_ref: Option<f64>,
+    /// Typical magnitude by which values are divided where a logarithm is not possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linear: Option<f64>,
+    /// A main metric of its iteration.
+    #[serde(default)]
+    pub primary: bool,
+}
+
+impl Entry {
+    /// Returns how values of this metric become comparable.
+    pub fn goodness(&self) -> Goodness {
+        let sign = if self.dir < 0 { -1.0 } else { 1.0 };
+        let transform = match self.linear {
+            Some(typical) if typical > 0.0 => Transform::Linear(typical),
+            Some(_) => Transform::Equality,
+            None => Transform::Log,
+        };
+        Goodness { sign, transform }
+    }
+
+    /// Returns the level in goodness.
+    pub fn mu(&self) -> f64 {
+        self.goodness().of(self.raw)
+    }
+
+    /// Returns whether there is a scale to judge by.
+    pub fn has_scale(&self) -> bool {
+        self.dof > 0.0 && self.linear.is_none_or(|typical| typical > 0.0)
+    }
+}
+
+/// What is normal for every metric of many nights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryModel {
+    /// About all of it.
+    pub metadata: Metadata,
+    /// By id.
+    pub metrics: BTreeMap<String, Entry>,
+}
+
+impl HistoryModel {
+    /// Returns the entry of a metric.
+    pub fn get(&self, id: &str) -> Option<&Entry> {
+        self.metrics.get(id)
+    }
+
+    /// Returns the number of nights among the last ten of the model.
+    pub fn recent(&self) -> usize {
+        self.metadata.builds.len().min(10)
+    }
+
+    /// Returns in words what a metric is held against: "level of the last 12 nights since build 1843".
+    pub fn basis(&self, entry: &Entry) -> String {
+        let nights = if entry.n_seg == 1 { "night" } else { "nights" };
+        let since = self
+            .metadata
+            .builds
+            .get(entry.segment_start)
+            .map(|build| format!(" since build {}", build.label()))
+            .unwrap_or_default();
+        let level = if entry.drifting { "forecast from" } else { "level of" };
+        format!("{level} the last {} {nights}{since}", entry.n_seg)
+    }
+}
+
+/// Returns whether an id names a level (not a spread): levels share in the host shift.
+pub(crate) fn is_level(check: Check) -> bool {
+    check == Check::Mean
+}
