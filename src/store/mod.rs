@@ -1,7 +1,7 @@
 //! The result directory: the only thing the two halves of the program share.
 //!
 //! - [`result_json`]: the types written to `result.json`
-//! - [`write`]: creating a result, attempts, serials, `result.json`
+//! - [`mod@write`]: creating a result, attempts, serials, `result.json`
 //! - [`record`]: failure records (`__errorN__`)
 //! - [`atomic`]: files that are whole or not there
 //! - [`read`]: what the right half sees of a result, read leniently
