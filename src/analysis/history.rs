@@ -57,7 +57,9 @@ impl Series {
 
     /// Returns the value of a night.
     pub fn at(&self, night: usize) -> Option<f64> {
-        let index = self.values.binary_search_by_key(&night, |(night, _)| *night);
+        let index = self
+            .values
+            .binary_search_by_key(&night, |(night, _)| *night);
         index.ok().map(|index| self.values[index].1)
     }
 

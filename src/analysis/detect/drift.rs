@@ -56,14 +56,18 @@ mod tests {
 
     #[test]
     fn a_slow_slope_is_followed() {
-        let slope: Vec<f64> = (0..30).map(|i| f64::from(i) - 14.5 + f64::from(i % 2)).collect();
+        let slope: Vec<f64> = (0..30)
+            .map(|i| f64::from(i) - 14.5 + f64::from(i % 2))
+            .collect();
         let forecast = forecast(&slope).expect("worth having");
         assert!(forecast.next > 12.0, "{forecast:?}");
     }
 
     #[test]
     fn alternating_noise_has_no_forecast() {
-        let noise: Vec<f64> = (0..30).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let noise: Vec<f64> = (0..30)
+            .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
         assert_eq!(forecast(&noise), None);
         assert_eq!(forecast(&[0.0; 30]), None);
         assert_eq!(forecast(&[1.0; 5]), None);

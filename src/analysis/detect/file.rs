@@ -90,8 +90,9 @@ impl HistoryModel {
         }
         let mut out = Vec::new();
         let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        Value::Object(entries)
-            .serialize(&mut serde_json::Serializer::with_formatter(&mut out, indent))?;
+        Value::Object(entries).serialize(&mut serde_json::Serializer::with_formatter(
+            &mut out, indent,
+        ))?;
         out.push(b'\n');
         Ok(String::from_utf8_lossy(&out).into_owned())
     }

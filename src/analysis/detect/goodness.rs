@@ -113,7 +113,10 @@ mod tests {
         assert!(up.of(98.0) - up.of(100.0) < 0.0);
         assert!(down.of(102.0) - down.of(100.0) < 0.0);
         let d = down.of(102.0) - down.of(100.0);
-        assert!((down.change_pct(down.of(100.0), d) - 2.0).abs() < 1e-9, "as measured");
+        assert!(
+            (down.change_pct(down.of(100.0), d) - 2.0).abs() < 1e-9,
+            "as measured"
+        );
         assert!((down.value(down.of(7.0)) - 7.0).abs() < 1e-12);
     }
 

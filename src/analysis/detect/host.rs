@@ -58,13 +58,25 @@ mod tests {
     #[test]
     fn example_e_a_shared_loss_is_one_thing() {
         let residuals: Vec<(f64, f64)> = (0..80)
-            .map(|i| (if i == 17 { -0.11 } else { -0.061 + f64::from(i % 5 - 2) * 0.001 }, 1.0))
+            .map(|i| {
+                (
+                    if i == 17 {
+                        -0.11
+                    } else {
+                        -0.061 + f64::from(i % 5 - 2) * 0.001
+                    },
+                    1.0,
+                )
+            })
             .collect();
         let shift = shift(&residuals).expect("enough metrics");
         assert!((shift + 0.061).abs() < 0.0015);
         assert!(is_outlier(shift, 0.0025));
         assert!(!is_outlier(0.009, 0.0025));
-        assert!((residuals[17].0 - shift + 0.05).abs() < 0.003, "what is left of it");
+        assert!(
+            (residuals[17].0 - shift + 0.05).abs() < 0.003,
+            "what is left of it"
+        );
     }
 
     #[test]

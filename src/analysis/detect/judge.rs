@@ -74,7 +74,9 @@ impl<'a> Candidate<'a> {
         let mut shifts: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
         for (index, values) in results.iter().enumerate() {
             for (profile, shift) in shifts_of(model, values) {
-                let of = shifts.entry(profile).or_insert_with(|| vec![None; results.len()]);
+                let of = shifts
+                    .entry(profile)
+                    .or_insert_with(|| vec![None; results.len()]);
                 of[index] = Some(shift);
             }
         }
@@ -207,7 +209,11 @@ impl Against {
         Self {
             mu: states.mu[index],
             sd: states.sd[index],
-            dof: if entry.wild { dof.min(super::train::WILD_FREEDOM) } else { dof },
+            dof: if entry.wild {
+                dof.min(super::train::WILD_FREEDOM)
+            } else {
+                dof
+            },
             n: states.counts[index],
             state: Some(match low {
                 false => State::High,
@@ -243,18 +249,17 @@ fn score(entry: &Entry, against: &Against, effect: f64, edge: f64, tolerance: f6
         goodness.value(against.mu + edge),
     );
     let score = tolerance - 2.0 * tolerance * (better - value) / (better - worse);
-    if score.is_finite() {
-        score
-    } else {
-        0.0
-    }
+    if score.is_finite() { score } else { 0.0 }
 }
 
 /// The shift of each profile in one result: the weighted median of its metrics' residuals.
 fn shifts_of(model: &HistoryModel, values: &BTreeMap<&str, f64>) -> BTreeMap<String, f64> {
     let mut by_profile: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
     for (id, value) in values {
-        let Some(entry) = model.get(id).filter(|entry| entry.primary && entry.has_scale()) else {
+        let Some(entry) = model
+            .get(id)
+            .filter(|entry| entry.primary && entry.has_scale())
+        else {
             continue;
         };
         let goodness = entry.goodness();

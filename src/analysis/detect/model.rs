@@ -222,7 +222,11 @@ impl HistoryModel {
             .get(entry.segment_start)
             .map(|build| format!(" since build {}", build.label()))
             .unwrap_or_default();
-        let level = if entry.drifting { "forecast from" } else { "level of" };
+        let level = if entry.drifting {
+            "forecast from"
+        } else {
+            "level of"
+        };
         format!("{level} the last {} {nights}{since}", entry.n_seg)
     }
 }

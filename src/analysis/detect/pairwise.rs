@@ -88,8 +88,10 @@ fn centred(pairs: &[Pair<'_>]) -> Vec<f64> {
             .and_then(|of| stats::median(of))
             .unwrap_or(0.0)
     };
-    let shifts: std::collections::BTreeMap<&str, f64> =
-        by_profile.keys().map(|profile| (*profile, shift(profile))).collect();
+    let shifts: std::collections::BTreeMap<&str, f64> = by_profile
+        .keys()
+        .map(|profile| (*profile, shift(profile)))
+        .collect();
     pairs
         .iter()
         .map(|pair| pair.d - shifts.get(pair.profile).copied().unwrap_or(0.0))
@@ -150,7 +152,8 @@ mod tests {
     #[test]
     fn a_loss_among_quiet_pairs_stands_out_and_a_shared_one_does_not() {
         let noise = |i: usize| ((i as f64 * 2.0_f64.sqrt()).fract() - 0.5) / 100.0;
-        let verdicts = judge(&pairs(|i| noise(i) - 0.03 - if i == 7 { 0.2 } else { 0.0 })).expect("enough");
+        let verdicts =
+            judge(&pairs(|i| noise(i) - 0.03 - if i == 7 { 0.2 } else { 0.0 })).expect("enough");
         assert!(verdicts[7].p_worse < 1e-4, "{:?}", verdicts[7]);
         let called = verdicts.iter().filter(|v| v.p_worse < 1e-3).count();
         assert_eq!(called, 1);
@@ -168,7 +171,11 @@ mod tests {
         assert!((verdicts[0].p_worse - 0.5).abs() < 1e-12);
         assert!(verdicts[1].p_worse <= 0.0);
         assert!(verdicts[3..].iter().all(|v| v.p_worse > 1e-3));
-        assert_eq!(judge(&pairs(|_| 0.0)), None, "nothing to learn a scale from");
+        assert_eq!(
+            judge(&pairs(|_| 0.0)),
+            None,
+            "nothing to learn a scale from"
+        );
         assert_eq!(judge(&pairs(|i| i as f64)[..10]), None);
     }
 }

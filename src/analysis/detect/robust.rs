@@ -167,7 +167,10 @@ mod tests {
             .enumerate()
             .map(|(i, x)| if i < 20 { *x } else { x + 500.0 })
             .collect();
-        let (a, b) = (noise_between_neighbours(&still), noise_between_neighbours(&step));
+        let (a, b) = (
+            noise_between_neighbours(&still),
+            noise_between_neighbours(&step),
+        );
         assert!((a - b).abs() < 0.3 * a, "{a} {b}");
         assert!(noise_between_neighbours(&[1.0]) <= 0.0);
         assert!(noise_between_neighbours(&[1.0, 1.0, 1.0]) <= 0.0);
@@ -186,8 +189,14 @@ mod tests {
 
     #[test]
     fn the_weighted_median_by_hand() {
-        assert_eq!(weighted_median(&[(3.0, 1.0), (1.0, 1.0), (2.0, 1.0)]), Some(2.0));
-        assert_eq!(weighted_median(&[(1.0, 5.0), (2.0, 1.0), (3.0, 1.0)]), Some(1.0));
+        assert_eq!(
+            weighted_median(&[(3.0, 1.0), (1.0, 1.0), (2.0, 1.0)]),
+            Some(2.0)
+        );
+        assert_eq!(
+            weighted_median(&[(1.0, 5.0), (2.0, 1.0), (3.0, 1.0)]),
+            Some(1.0)
+        );
         assert_eq!(weighted_median(&[(1.0, 1.0), (2.0, 1.0)]), Some(1.5));
         assert_eq!(weighted_median(&[(f64::NAN, 1.0), (2.0, 1.0)]), Some(2.0));
         assert_eq!(weighted_median(&[(1.0, 0.0)]), None);

@@ -192,7 +192,8 @@ fn worth_trying(z: &[f64]) -> Vec<usize> {
             let (a, b) = (t.min(length), (n - t).min(length));
             let far = if length <= NEAR {
                 // Around a far-off level all sums are clipped alike; medians see a step there too.
-                median_in_place(&mut z[t..t + b].to_vec()) - median_in_place(&mut z[t - a..t].to_vec())
+                median_in_place(&mut z[t..t + b].to_vec())
+                    - median_in_place(&mut z[t - a..t].to_vec())
             } else {
                 (sums[t + b] - sums[t]) / b as f64 - (sums[t] - sums[t - a]) / a as f64
             };
@@ -244,9 +245,15 @@ mod tests {
     #[test]
     fn a_step_is_found_and_noise_is_not() {
         assert_eq!(found(&series(30, |_| 0.0)), [0]);
-        assert_eq!(found(&series(30, |i| if i < 18 { 0.0 } else { 8.0 })), [0, 18]);
+        assert_eq!(
+            found(&series(30, |i| if i < 18 { 0.0 } else { 8.0 })),
+            [0, 18]
+        );
         assert_eq!(found(&series(200, |_| 0.0)), [0]);
-        assert_eq!(found(&series(200, |i| if i < 150 { 0.0 } else { 8.0 })), [0, 150]);
+        assert_eq!(
+            found(&series(200, |i| if i < 150 { 0.0 } else { 8.0 })),
+            [0, 150]
+        );
     }
 
     #[test]

@@ -71,7 +71,11 @@ impl Prior {
         let mean_e = stats::mean(&centred.iter().map(|(_, e)| *e).collect::<Vec<_>>())?;
         let squares: f64 = centred.iter().map(|(w, _)| w * w).sum();
         let products: f64 = centred.iter().map(|(w, e)| w * (e - mean_e)).sum();
-        let b = if squares > 1e-9 { products / squares } else { 0.0 };
+        let b = if squares > 1e-9 {
+            products / squares
+        } else {
+            0.0
+        };
         let excess: Vec<f64> = usable
             .iter()
             .zip(&centred)
@@ -143,11 +147,22 @@ mod tests {
 
     #[test]
     fn equal_variances_are_trusted_fully_and_wild_ones_hardly() {
-        let same = vec![Observed { variance: 4.0, freedom: 3.0, within: None }; 50];
+        let same = vec![
+            Observed {
+                variance: 4.0,
+                freedom: 3.0,
+                within: None
+            };
+            50
+        ];
         let prior = Prior::fit(&same).expect("a prior");
         assert!((prior.d0 - 30.0).abs() < 1e-9);
         let wild: Vec<Observed> = (0..50)
-            .map(|i| Observed { variance: 10_f64.powi(i % 9 - 4), freedom: 3.0, within: None })
+            .map(|i| Observed {
+                variance: 10_f64.powi(i % 9 - 4),
+                freedom: 3.0,
+                within: None,
+            })
             .collect();
         assert!(Prior::fit(&wild).expect("a prior").d0 < 1.0);
     }
@@ -157,7 +172,11 @@ mod tests {
         let told: Vec<Observed> = (0..40)
             .map(|i| {
                 let within = 10_f64.powi(i % 5 - 6);
-                Observed { variance: within * 2.0, freedom: 4.0, within: Some(within) }
+                Observed {
+                    variance: within * 2.0,
+                    freedom: 4.0,
+                    within: Some(within),
+                }
             })
             .collect();
         let prior = Prior::fit(&told).expect("a prior");
@@ -167,11 +186,32 @@ mod tests {
 
     #[test]
     fn seven_metrics_or_nothing_but_constants_give_no_prior() {
-        let few = vec![Observed { variance: 4.0, freedom: 3.0, within: None }; 7];
+        let few = vec![
+            Observed {
+                variance: 4.0,
+                freedom: 3.0,
+                within: None
+            };
+            7
+        ];
         assert_eq!(Prior::fit(&few), None);
-        let constant = vec![Observed { variance: 0.0, freedom: 3.0, within: None }; 50];
+        let constant = vec![
+            Observed {
+                variance: 0.0,
+                freedom: 3.0,
+                within: None
+            };
+            50
+        ];
         assert_eq!(Prior::fit(&constant), None);
-        let odd = vec![Observed { variance: f64::NAN, freedom: 3.0, within: Some(f64::NAN) }; 50];
+        let odd = vec![
+            Observed {
+                variance: f64::NAN,
+                freedom: 3.0,
+                within: Some(f64::NAN)
+            };
+            50
+        ];
         assert_eq!(Prior::fit(&odd), None);
     }
 }

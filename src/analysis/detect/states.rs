@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn interleaved_levels_are_states() {
-        let residuals = [0.1, -5.0, 0.0, -5.1, -0.1, 0.05, -4.9, 0.02, -5.0, 0.0, 0.1, -0.05];
+        let residuals = [
+            0.1, -5.0, 0.0, -5.1, -0.1, 0.05, -4.9, 0.02, -5.0, 0.0, 0.1, -0.05,
+        ];
         let states = find(&residuals).expect("two states");
         assert_eq!(states.counts, [8, 4]);
         assert!((states.levels[0] - 0.015).abs() < 1e-9);
@@ -114,7 +116,9 @@ mod tests {
 
     #[test]
     fn a_step_or_an_outlier_is_no_state() {
-        let step: Vec<f64> = (0..12).map(|i| if i < 6 { 0.0 } else { -5.0 } + f64::from(i % 3) / 10.0).collect();
+        let step: Vec<f64> = (0..12)
+            .map(|i| if i < 6 { 0.0 } else { -5.0 } + f64::from(i % 3) / 10.0)
+            .collect();
         assert_eq!(find(&step), None);
         let mut outlier = vec![0.0, 0.1, -0.1, 0.05, -0.02, 0.03, -0.08, 0.0, 0.1, -0.1];
         outlier.push(-9.0);

@@ -63,7 +63,8 @@ pub fn trigamma(x: f64) -> f64 {
     let y = 1.0 / (x * x);
     sum + 1.0 / x
         + y / 2.0
-        + y / x * (1.0 / 6.0 - y * (1.0 / 30.0 - y * (1.0 / 42.0 - y * (1.0 / 30.0 - y * 5.0 / 66.0))))
+        + y / x
+            * (1.0 / 6.0 - y * (1.0 / 30.0 - y * (1.0 / 42.0 - y * (1.0 / 30.0 - y * 5.0 / 66.0))))
 }
 
 /// Returns the x between `low` and `high` with `trigamma(x) = target`, the nearer end beyond them.

@@ -162,7 +162,10 @@ pub fn train(training: &Training, settings: Settings) -> HistoryModel {
                 Check::Stddev => priors[1],
                 Check::Mean | Check::Error => priors[0],
             };
-            (work.series.id.to_string(), entry(work, prior, nights, settings))
+            (
+                work.series.id.to_string(),
+                entry(work, prior, nights, settings),
+            )
         })
         .collect();
     HistoryModel {
@@ -182,14 +185,19 @@ pub fn train(training: &Training, settings: Settings) -> HistoryModel {
 
 /// Returns whether a metric tells about its host: primary levels do.
 fn tells(work: &Work) -> bool {
-    work.series.primary && is_level(work.series.id.check()) && work.goodness.transform == Transform::Log
+    work.series.primary
+        && is_level(work.series.id.check())
+        && work.goodness.transform == Transform::Log
 }
 
 /// The shift of each profile in each night; profiles with too few metrics or nights are absent.
 fn host_shifts<'a>(work: &[Work<'a>], nights: usize) -> BTreeMap<&'a str, Vec<Option<f64>>> {
     let mut by_profile: BTreeMap<&str, Vec<&Work>> = BTreeMap::new();
     for one in work.iter().filter(|one| tells(one)) {
-        by_profile.entry(one.series.id.profile()).or_default().push(one);
+        by_profile
+            .entry(one.series.id.profile())
+            .or_default()
+            .push(one);
     }
     if nights < FEWEST_FOR_HOST {
         return BTreeMap::new();
@@ -208,13 +216,19 @@ fn host_shifts<'a>(work: &[Work<'a>], nights: usize) -> BTreeMap<&'a str, Vec<Op
                     by_night[*night].push((*residual, weight));
                 }
             }
-            let shifts = by_night.par_iter().map(|pairs| host::shift(pairs)).collect();
+            let shifts = by_night
+                .par_iter()
+                .map(|pairs| host::shift(pairs))
+                .collect();
             (profile, shifts)
         })
         .collect()
 }
 
-fn profiles(work: &[Work], shifts: &BTreeMap<&str, Vec<Option<f64>>>) -> BTreeMap<String, ProfileInfo> {
+fn profiles(
+    work: &[Work],
+    shifts: &BTreeMap<&str, Vec<Option<f64>>>,
+) -> BTreeMap<String, ProfileInfo> {
     let mut profiles: BTreeMap<String, ProfileInfo> = BTreeMap::new();
     for one in work.iter().filter(|one| tells(one)) {
         let profile = one.series.id.profile();
@@ -271,7 +285,11 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
 
     let level = mu;
     let two = states::find(&fit.residuals);
-    let forecast = if two.is_none() { drift::forecast(&fit.residuals) } else { None };
+    let forecast = if two.is_none() {
+        drift::forecast(&fit.residuals)
+    } else {
+        None
+    };
     if let Some(forecast) = forecast {
         mu += forecast.next;
         variance = forecast.error * n as f64 / freedom.max(1.0);
@@ -279,9 +297,12 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
     let equal = variance <= 0.0 && n >= CONSTANT;
     let (variance, nu) = match prior {
         _ if freedom <= 0.0 => (0.0, 0.0),
-        Some(prior) if !equal => {
-            moderated(variance, freedom, prior.expected(work.series.within), prior.d0)
-        }
+        Some(prior) if !equal => moderated(
+            variance,
+            freedom,
+            prior.expected(work.series.within),
+            prior.d0,
+        ),
         _ => (variance, freedom),
     };
     let (variance, mut nu) = if variance.is_finite() && nu.is_finite() {
@@ -322,7 +343,11 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
         drifting: forecast.is_some(),
         host: work.host,
         wild,
-        seen_last10: work.x.iter().filter(|(night, _)| *night >= first_recent).count(),
+        seen_last10: work
+            .x
+            .iter()
+            .filter(|(night, _)| *night >= first_recent)
+            .count(),
         mu_ref: fit.levels.first().copied(),
         linear: match work.goodness.transform {
             Transform::Log => None,
@@ -339,7 +364,13 @@ fn steps(work: &Work) -> Vec<Step> {
     let fit = &work.fit;
     fit.starts
         .iter()
-        .zip(fit.levels.windows(2).map(|pair| (pair[0], pair[1])).map(Some).chain([None]))
+        .zip(
+            fit.levels
+                .windows(2)
+                .map(|pair| (pair[0], pair[1]))
+                .map(Some)
+                .chain([None]),
+        )
         .filter_map(|(_, pair)| pair)
         .zip(fit.starts.iter().skip(1))
         .filter_map(|((before, after), start)| {
@@ -362,7 +393,11 @@ fn set_line(entry: &mut Entry, mu: f64, settings: Settings) {
     let floor = goodness.floor(mu, settings.min_effect_pct);
     let half = |sd: f64, dof: f64, n: usize| {
         let wide = sd * (1.0 + 1.0 / n.max(1) as f64).sqrt() * quantile(EDGE, dof);
-        if wide.is_finite() { wide.max(floor) } else { floor }
+        if wide.is_finite() {
+            wide.max(floor)
+        } else {
+            floor
+        }
     };
     let (worse, better) = match entry.states {
         Some(states) => {

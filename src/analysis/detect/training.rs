@@ -103,7 +103,11 @@ impl Training {
                     .filter_map(|(night, value)| Some((rank[*night]?, *value)))
                     .collect();
                 values.sort_by_key(|(night, _)| *night);
-                let known = series.values.iter().filter(|(night, _)| rank[*night].is_some()).count();
+                let known = series
+                    .values
+                    .iter()
+                    .filter(|(night, _)| rank[*night].is_some())
+                    .count();
                 other_unit += usize::from(values.len() < known);
                 let stated = match (id.check(), series.better, given.get(id.metric())) {
                     (Check::Mean, None | Some(Better::Unknown), Some(given)) => Some(*given),
@@ -153,7 +157,10 @@ fn copies(history: &History, order: &[usize]) -> BTreeMap<usize, usize> {
     for night in order {
         let of = &history.nights[*night];
         if let Some(time) = of.time {
-            groups.entry((time, &of.build, of.figures)).or_default().push(*night);
+            groups
+                .entry((time, &of.build, of.figures))
+                .or_default()
+                .push(*night);
         }
     }
     let mut copies = BTreeMap::new();

@@ -44,18 +44,27 @@ fn judge(model: &HistoryModel, name: &str, value: f64) -> Evidence {
         .expect("a metric of the model")
 }
 
-const A: [f64; 10] = [180.2, 181.0, 179.5, 180.8, 179.9, 180.4, 181.2, 180.1, 179.7, 180.6];
+const A: [f64; 10] = [
+    180.2, 181.0, 179.5, 180.8, 179.9, 180.4, 181.2, 180.1, 179.7, 180.6,
+];
 
 /// Worked example A: a quiet metric, ten nights.
 #[test]
 fn example_a_a_quiet_metric() {
-    let model = train(&training(vec![series("a", Better::Higher, &A)]), Settings::default());
+    let model = train(
+        &training(vec![series("a", Better::Higher, &A)]),
+        Settings::default(),
+    );
     let entry = &model.metrics[id("a").as_str()];
     assert!((entry.raw - 180.339).abs() < 5e-4, "{entry:?}");
     assert!((entry.sd - 0.003117).abs() < 5e-7);
     assert!((entry.dof - 9.0).abs() < 1e-12);
     assert_eq!((entry.n_seg, entry.segment_start), (10, 0));
-    assert!((entry.equation[0] - 3.00599).abs() < 5e-5, "{:?}", entry.equation);
+    assert!(
+        (entry.equation[0] - 3.00599).abs() < 5e-5,
+        "{:?}",
+        entry.equation
+    );
     assert!((entry.equation[1] + 542.121).abs() < 5e-3);
     assert!((entry.mmin + 0.918).abs() < 1e-3 && (entry.mmax - 0.927).abs() < 1e-3);
 
@@ -72,7 +81,10 @@ fn example_a_a_quiet_metric() {
 /// Worked example B, the end of it: the moderated scale makes the same night almost suspect.
 #[test]
 fn example_b_shrunken_scale_and_score() {
-    let mut model = train(&training(vec![series("a", Better::Higher, &A)]), Settings::default());
+    let mut model = train(
+        &training(vec![series("a", Better::Higher, &A)]),
+        Settings::default(),
+    );
     let entry = model.metrics.get_mut(id("a").as_str()).expect("an entry");
     let (variance, nu) = moderated(entry.sd * entry.sd, 9.0, 0.015 * 0.015, 2.0);
     (entry.sd, entry.dof) = (variance.sqrt(), nu);
@@ -94,11 +106,18 @@ fn example_c_level_of_the_present_segment_spread_of_all() {
             (level.ln() + wave(i) * 0.00767 * (28.0_f64 / 30.0).sqrt()).exp()
         })
         .collect();
-    let model = train(&training(vec![series("a", Better::Higher, &values)]), Settings::default());
+    let model = train(
+        &training(vec![series("a", Better::Higher, &values)]),
+        Settings::default(),
+    );
     let entry = &model.metrics[id("a").as_str()];
     assert_eq!((entry.segment_start, entry.n_seg), (18, 12));
     assert_eq!(entry.steps.len(), 1);
-    assert!((entry.steps[0].pct - 7.27).abs() < 0.01, "{:?}", entry.steps);
+    assert!(
+        (entry.steps[0].pct - 7.27).abs() < 0.01,
+        "{:?}",
+        entry.steps
+    );
     assert!((entry.raw - 107.27).abs() < 0.005);
     assert!((entry.sd - 0.00767).abs() < 1e-6);
     let found = judge(&model, "a", 104.0);
@@ -108,11 +127,20 @@ fn example_c_level_of_the_present_segment_spread_of_all() {
 
 #[test]
 fn a_latency_that_rises_is_worse() {
-    let model = train(&training(vec![series("a", Better::Lower, &A)]), Settings::default());
+    let model = train(
+        &training(vec![series("a", Better::Lower, &A)]),
+        Settings::default(),
+    );
     let found = judge(&model, "a", 184.0);
-    assert!(found.p_worse < 1e-3 && found.score < -5.0 && found.effect_pct > 0.0, "{found:?}");
+    assert!(
+        found.p_worse < 1e-3 && found.score < -5.0 && found.effect_pct > 0.0,
+        "{found:?}"
+    );
     let [a, b] = model.metrics[id("a").as_str()].equation;
-    assert!(((a * 184.0 + b) - found.score).abs() < 1e-6, "the stored line says the same");
+    assert!(
+        ((a * 184.0 + b) - found.score).abs() < 1e-6,
+        "the stored line says the same"
+    );
 }
 
 #[test]
@@ -121,18 +149,27 @@ fn a_known_lower_state_is_no_regression_and_its_long_reign_is_said() {
     let mut values: Vec<f64> = (0..24)
         .map(|i| (if low(i) { 96.8 } else { 101.2 }) + 0.1 * ((i * 7 % 5) as f64 - 2.0))
         .collect();
-    let model = train(&training(vec![series("a", Better::Higher, &values)]), Settings::default());
+    let model = train(
+        &training(vec![series("a", Better::Higher, &values)]),
+        Settings::default(),
+    );
     let entry = &model.metrics[id("a").as_str()];
     assert!(entry.states.is_some(), "{entry:?}");
     let tonight = judge(&model, "a", 96.7);
     assert_eq!(tonight.state, Some(State::Low));
     assert!(tonight.p_worse > 0.01);
-    assert!(judge(&model, "a", 93.0).p_worse < 1e-4, "below the lower state");
+    assert!(
+        judge(&model, "a", 93.0).p_worse < 1e-4,
+        "below the lower state"
+    );
 
     for value in &mut values[19..] {
         *value = 96.8;
     }
-    let model = train(&training(vec![series("a", Better::Higher, &values)]), Settings::default());
+    let model = train(
+        &training(vec![series("a", Better::Higher, &values)]),
+        Settings::default(),
+    );
     assert_eq!(judge(&model, "a", 96.8).state, Some(State::UpperLost));
 }
 
@@ -149,7 +186,10 @@ fn a_night_that_lacks_a_metric_does_not_shift_the_others() {
 
 #[test]
 fn a_constant_count_is_watched_to_the_last_digit() {
-    let model = train(&training(vec![series("a", Better::Lower, &[42.0; 12])]), Settings::default());
+    let model = train(
+        &training(vec![series("a", Better::Lower, &[42.0; 12])]),
+        Settings::default(),
+    );
     let found = judge(&model, "a", 43.0);
     assert!(found.p_worse <= 0.0 && found.score < -5.0, "{found:?}");
     assert!((judge(&model, "a", 42.0).p_worse - 0.5).abs() < 1e-12);
