@@ -68,6 +68,18 @@ impl Redactor {
         }
     }
 
+    /// Returns whether a text holds a known secret of at least `length` bytes; shorter ones stand in
+    /// every other path.
+    pub fn finds(&self, text: &str, length: usize) -> bool {
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        known
+            .iter()
+            .any(|secret| secret.reveal().len() >= length && text.contains(secret.reveal()))
+    }
+
     /// Returns `text` without any known secret.
     pub fn clean(&self, text: &str) -> String {
         let known = self

@@ -35,6 +35,8 @@ impl Site {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RUNPERF_")) {
             command.env_remove(name);
         }
+        // Other tests hold this machine at the same time.
+        command.env("RUNPERF_STATE_DIR", self.folder.path().join("state"));
         command
     }
 

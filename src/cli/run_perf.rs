@@ -13,13 +13,14 @@ use clap::{CommandFactory, Parser, ValueEnum};
 use serde_json::{Map, Value};
 
 use super::common::{self, Common};
-use super::exit::{ExitCode, FAILED, OK, USAGE};
+use super::exit::{ExitCode, FAILED, NOT_CLEAN, OK, USAGE};
 use super::item::{self, HostArg, Item};
 use crate::config::Config;
 use crate::control::controller::install_panic_hook;
 use crate::control::options::{PasswordSource, RunOptions};
 use crate::control::plan::{Plan, PlanError};
 use crate::control::progress::{Mode, Screen};
+use crate::control::recover;
 use crate::control::run::{self, Show};
 use crate::secret::Redactor;
 
@@ -34,13 +35,14 @@ Examples:
   run-perf -- dummy
   run-perf --profiles Localhost -- 'fio:{\"runtime\": 10, \"targets\": \"/var/tmp/fio.file\"}'
   run-perf --list
+  run-perf --recover result_20260301_020000
 
 Exit codes:
-  0    everything ran (a test that skips itself with a reason is a note)
+  0    everything ran (a test that skips itself with a reason is a note); --recover: all undone
   1    the run could not be carried out, or an unexpected error
   2    wrong usage or configuration; nothing was touched
   3    a test or profile failed after all attempts
-  4    machines could not be left clean
+  4    machines could not be left clean (see --recover)
   130  interrupted (SIGINT, SIGTERM, SIGHUP), machines clean";
 
 /// The command line of run-perf.
@@ -152,6 +154,23 @@ pub struct Cli {
     /// Seconds between two looks at the machine beside each sample; 0 is off
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true, help_heading = "Result")]
     monitor_interval: f64,
+
+    /// Wait this long for a host that another run holds, instead of refusing (90s, 2h)
+    #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
+    wait_held: Option<Duration>,
+
+    /// Undo what a run that died left on its machines; no TEST
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "tests",
+        help_heading = "After a crash"
+    )]
+    recover: Option<PathBuf>,
+
+    /// With --recover: say what would be undone, and touch nothing
+    #[arg(long, help_heading = "After a crash")]
+    dry_run: bool,
 
     /// Show progress as a live block on a terminal, as lines, or not at all
     #[arg(
@@ -274,6 +293,7 @@ impl Cli {
             run_id: self.run_id.clone(),
             monitor_interval: (self.monitor_interval > 0.0)
                 .then(|| Duration::from_secs_f64(self.monitor_interval)),
+            wait_held: self.wait_held.unwrap_or_default(),
             command_line: args
                 .iter()
                 .map(|arg| arg.to_string_lossy().into_owned())
@@ -325,6 +345,17 @@ fn run_with(args: Vec<OsString>) -> ExitCode {
             Some("leave the option out"),
             &cli,
         );
+    }
+    // clap lets go of a `requires` whose option conflicts with another one that was given.
+    if cli.dry_run && cli.recover.is_none() {
+        return refuse(
+            &anyhow::anyhow!("--dry-run goes with --recover"),
+            Some("--plan says what a run would do"),
+            &cli,
+        );
+    }
+    if let Some(result) = &cli.recover {
+        return recover_from(result, &cli, &redactor);
     }
     match prepare(&cli, &args, &redactor) {
         Ok(plan) if cli.plan => answer(&plan.print(&redactor)),
@@ -383,6 +414,21 @@ fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCod
                 cli.common.color,
             );
             FAILED
+        }
+    }
+}
+
+/// Gives the machines of a run that died back.
+fn recover_from(result: &std::path::Path, cli: &Cli, redactor: &Redactor) -> ExitCode {
+    match recover::recover(result, cli.dry_run, redactor) {
+        Ok(recovered) => match answer(&recovered.report()) {
+            OK if recovered.is_clean() => OK,
+            OK => NOT_CLEAN,
+            failed => failed,
+        },
+        Err(error) => {
+            let hint = error.hint();
+            refuse(&anyhow::Error::new(error), hint.as_deref(), cli)
         }
     }
 }

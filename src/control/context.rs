@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cancel::CancelToken;
 use super::event::Observer;
+use super::journal::Journal;
 use crate::secret::Redactor;
 use crate::shell::Limits;
 
@@ -27,6 +28,8 @@ pub struct Context {
     pub metadata: BTreeMap<String, String>,
     /// Between two looks at the machine beside a sample; `None` is off.
     pub monitor_interval: Option<Duration>,
+    /// Where changes of machines are written down before they are made.
+    pub journal: Journal,
 }
 
 impl Context {
@@ -45,6 +48,7 @@ impl Context {
             redactor: Redactor::default(),
             metadata: BTreeMap::new(),
             monitor_interval: None,
+            journal: Journal::in_memory(),
         }
     }
 }

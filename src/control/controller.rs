@@ -7,6 +7,7 @@
 mod attempt;
 mod caught;
 mod facts;
+mod hold;
 mod logs;
 mod profile;
 mod set_up;
@@ -151,6 +152,7 @@ impl<'a> Controller<'a> {
                 );
             }
         }
+        self.give_back();
         if self.cx.cancel.is_cancelled() {
             if self.time_up.load(Ordering::SeqCst) && self.cx.cancel.urgency() == Urgency::Stop {
                 self.tally.time_up = true;
@@ -177,6 +179,7 @@ impl<'a> Controller<'a> {
             steps,
             expected: self.expected,
         });
+        self.take_hosts()?;
         self.set_up_hosts()?;
         let plan = self.plan;
         for profile in &plan.profiles {

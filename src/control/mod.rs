@@ -4,10 +4,15 @@ pub mod cancel;
 pub mod context;
 pub mod controller;
 pub mod event;
+pub mod hold;
+pub mod journal;
 pub mod mask;
 pub mod options;
 pub mod plan;
+pub mod private;
 pub mod progress;
+pub mod recover;
 pub mod run;
+pub mod undo;
 
 pub use context::Context;

@@ -54,6 +54,8 @@ pub struct RunOptions {
     pub metadata: Vec<(String, String)>,
     /// Name of the run; `None` is generated.
     pub run_id: Option<String>,
+    /// How long a host that another run holds is waited for.
+    pub wait_held: Duration,
     /// Between two looks at the machine; `None` is off.
     pub monitor_interval: Option<Duration>,
     /// As typed, program first; not masked.

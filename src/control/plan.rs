@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 pub use error::PlanError;
 pub(crate) use files::find_installer;
+pub(crate) use hosts::is_this_machine;
 pub(crate) use json::digest;
 
 use super::options::RunOptions;

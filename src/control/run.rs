@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::cancel::{self, CancelToken};
 use super::context::Context;
 use super::controller::{Controller, Tally};
+use super::journal::{Header, Journal, JournalError, MachineRef};
 use super::mask::mask;
 use super::plan::{Plan, digest};
 use super::progress::{Mode, Previous, Progress, Screen, find_previous};
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The result directory could not be made.
     #[error("cannot start the run")]
     Store(#[from] StoreError),
+    /// Changes of machines could not be written down.
+    #[error("cannot start the run")]
+    Journal(#[from] JournalError),
     /// Signals cannot be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] std::io::Error),
@@ -56,6 +60,7 @@ impl StartError {
     pub fn hint(&self) -> Option<String> {
         match self {
             StartError::Store(error) => error.hint(),
+            StartError::Journal(error) => error.hint(),
             StartError::Signals(_) => None,
         }
     }
@@ -91,6 +96,10 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
             screen.clear();
             screen.line(&format!(
                 "interrupted three times: left at once, what was measured is in {}",
+                root.display()
+            ));
+            screen.line(&format!(
+                "give the machines back with: run-perf --recover {}",
                 root.display()
             ));
         }
@@ -133,6 +142,15 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     let common: BTreeMap<String, String> =
         pairs(&custom).into_iter().chain(pairs(&fixed)).collect();
 
+    let machines = plan
+        .hosts
+        .iter()
+        .map(|host| MachineRef {
+            name: host.name.clone(),
+            address: host.address.clone(),
+        })
+        .collect();
+    let journal = Journal::create(&absolute, Header::new(&run_id, machines), redactor.clone())?;
     let cx = Context {
         run_id,
         root: absolute,
@@ -141,6 +159,7 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         redactor: redactor.clone(),
         metadata: custom.into_iter().collect(),
         monitor_interval: plan.options.monitor_interval,
+        journal,
     };
     let time_up = Arc::new(AtomicBool::new(false));
     let alarm = Alarm::set(plan.options.time_limit, cancel, time_up.clone());
@@ -288,6 +307,12 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
         }
         for note in &tally.notes {
             let _ = writeln!(text, "note:     {}", crate::text::one_line(note));
+        }
+        for left in &tally.left {
+            let _ = writeln!(text, "left:     {}", crate::text::one_line(left));
+        }
+        if !tally.left.is_empty() {
+            let _ = writeln!(text, "next:     run-perf --recover {place}");
         }
         if tally.ran > 0 {
             let source = previous.map_or_else(

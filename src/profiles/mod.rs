@@ -65,6 +65,15 @@ pub enum ProfileError {
         #[source]
         source: Box<ShellError>,
     },
+    /// A change of the host could not be written down, so it was not made.
+    #[error("cannot change host `{host}`")]
+    Journal {
+        /// Where.
+        host: String,
+        /// Why.
+        #[source]
+        source: crate::control::journal::JournalError,
+    },
     /// The run was cancelled.
     #[error("interrupted")]
     Interrupted,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::capture::{Clip, Shared, Stream};
-use super::processes::{Family, MARK};
+use super::processes::{Family, MARK, mark_on};
 use super::{CommandLine, Exit, Limits, Output, Process, ShellError, Target};
 use crate::control::cancel::{CancelToken, Urgency};
 
@@ -52,11 +52,14 @@ enum Cut {
 impl LocalProcess {
     pub(crate) fn spawn(target: &Target, command: &CommandLine) -> Result<Self, ShellError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = format!(
-            "{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let given = command.env.iter().find(|(name, _)| name == MARK);
+        let id = match given {
+            Some((_, id)) => id.reveal().to_owned(),
+            None => {
+                let number = NEXT.fetch_add(1, Ordering::Relaxed);
+                format!("{}{number}", mark_on(&target.0))
+            }
+        };
         let mut os = Command::new(command.program());
         os.args(command.args.iter().skip(1).map(super::command::Arg::reveal))
             .envs(

@@ -5,12 +5,24 @@
 //! command's mark in its environment, which children inherit whatever session they make.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 /// Variable in the environment of every command and of what it starts.
 pub(crate) const MARK: &str = "RUNPERF_COMMAND";
+
+/// Returns what names this process among all that ever ran.
+pub(crate) fn token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| ulid::Ulid::generate().to_string())
+}
+
+/// Returns how the marks of everything this process starts on a machine begin.
+pub(crate) fn mark_on(machine: &str) -> String {
+    format!("{}/{}/", token(), crate::text::file_name(machine))
+}
 
 /// One command's processes.
 #[derive(Debug, Clone)]

@@ -69,7 +69,7 @@ fn write(
 /// Makes renames and new names in a directory survive a power cut.
 ///
 /// File systems that cannot sync a directory do not fail the write.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory)?.sync_all() {
         Err(error)
             if matches!(

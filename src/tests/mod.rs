@@ -15,6 +15,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::control::Context;
+use crate::control::journal::JournalError;
+use crate::control::private::FolderError;
 use crate::host::{Host, Workers};
 use crate::shell::ShellError;
 use crate::store::StoreError;
@@ -137,6 +139,9 @@ pub enum TestError {
     /// A command could not be run.
     #[error("cannot run the test")]
     Shell(#[source] ShellError),
+    /// A change of a machine could not be written down, so it was not made.
+    #[error("cannot run the test")]
+    Journal(#[from] JournalError),
     /// The result could not be written.
     #[error("cannot keep the result")]
     Store(#[from] StoreError),
@@ -147,6 +152,15 @@ impl From<ShellError> for TestError {
         match error {
             ShellError::Interrupted { .. } => TestError::Interrupted,
             other => TestError::Shell(other),
+        }
+    }
+}
+
+impl From<FolderError> for TestError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Shell(error) => error.into(),
+            FolderError::Journal(error) => error.into(),
         }
     }
 }

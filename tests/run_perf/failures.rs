@@ -186,7 +186,8 @@ fn run_on_small_disk(place: &Place, kib: u32, args: &[&str]) -> Option<crate::su
         .args(args);
     command
         .current_dir(place.path())
-        .env("XDG_CONFIG_HOME", place.path().join("none"));
+        .env("XDG_CONFIG_HOME", place.path().join("none"))
+        .env("RUNPERF_STATE_DIR", place.path().join("state"));
     let done = crate::support::ended(command.output().expect("unshare of util-linux starts"));
     if done.code == 77 || (done.code == 1 && done.stderr.contains("unshare")) {
         println!("skipped: cannot mount a small disk: {}", done.stderr);

@@ -4,6 +4,7 @@ mod failures;
 mod packages;
 mod permissions;
 mod plan;
+mod recover;
 mod results;
 mod secrets;
 mod signals;

@@ -25,7 +25,8 @@ fn run_unprivileged(place: &Place, args: &[&str]) -> Ended {
         .args(args)
         .current_dir(place.path())
         .env("HOME", place.path())
-        .env("XDG_CONFIG_HOME", place.path().join("none"));
+        .env("XDG_CONFIG_HOME", place.path().join("none"))
+        .env("RUNPERF_STATE_DIR", place.path().join("mine/state"));
     ended(command.output().expect("setpriv of util-linux starts"))
 }
 

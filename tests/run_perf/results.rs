@@ -33,6 +33,7 @@ fn a_result_has_everything_about_the_run_in_its_place() {
     );
     for name in [
         "__sessions__/foo",
+        "__journal__.jsonl",
         "__plan__.json",
         "Localhost/__sessions__/foo",
         "Localhost/dummy/0000/result.json",

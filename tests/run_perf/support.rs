@@ -34,6 +34,8 @@ impl Place {
             .current_dir(self.path())
             .env("XDG_CONFIG_HOME", self.path().join("no-configuration"))
             .env("NO_COLOR", "1")
+            // Other tests hold this machine at the same time.
+            .env("RUNPERF_STATE_DIR", self.path().join("state"))
             .env_remove("CLICOLOR_FORCE")
             .env_remove("RUNPERF_CONFIG")
             .stdin(Stdio::null());

@@ -13,17 +13,11 @@ pub(super) struct Later {
     #[arg(long, hide = true, value_name = "FILE")]
     only: Option<String>,
     #[arg(long, hide = true, value_name = "DIR")]
-    recover: Option<String>,
-    #[arg(long, hide = true)]
-    dry_run: bool,
-    #[arg(long, hide = true, value_name = "DIR")]
     resume: Option<String>,
     #[arg(long, hide = true)]
     no_reboot: bool,
     #[arg(long, hide = true, value_name = "N")]
     parallel_hosts: Option<String>,
-    #[arg(long, hide = true, value_name = "DURATION")]
-    wait_held: Option<String>,
     #[arg(long, hide = true, value_name = "FILE")]
     html: Option<String>,
     #[arg(long, hide = true, value_name = "FILE|DIR")]
@@ -39,12 +33,9 @@ impl Later {
             ask_password,
             host_keys,
             only,
-            recover,
-            dry_run,
             resume,
             no_reboot,
             parallel_hosts,
-            wait_held,
             html,
             racefile,
             keep,
@@ -53,12 +44,9 @@ impl Later {
             ("--ask-password", *ask_password),
             ("--host-keys", host_keys.is_some()),
             ("--only", only.is_some()),
-            ("--recover", recover.is_some()),
-            ("--dry-run", *dry_run),
             ("--resume", resume.is_some()),
             ("--no-reboot", *no_reboot),
             ("--parallel-hosts", parallel_hosts.is_some()),
-            ("--wait-held", wait_held.is_some()),
             ("--html", html.is_some()),
             ("--racefile", racefile.is_some()),
             ("--keep", *keep),

@@ -8,6 +8,7 @@ use super::facts::WorkerFacts;
 use super::{Controller, chain};
 use crate::control::context::Context;
 use crate::control::event::Event;
+use crate::control::journal::Left;
 use crate::control::plan::{PlannedProfile, PlannedTest};
 use crate::host::Workers;
 use crate::shell::CommandLine;
@@ -30,6 +31,8 @@ enum AttemptError {
     Params(#[from] ParamError),
     #[error("cannot keep the result")]
     Store(#[from] StoreError),
+    #[error("{} is not as it was: could not {}: {}", .0.on, .0.step, .0.message)]
+    Left(Left),
     #[error("the test ended without a single iteration")]
     Empty,
 }
@@ -42,6 +45,7 @@ impl AttemptError {
             AttemptError::Test(TestError::Store(_)) | AttemptError::Store(_) => "store".into(),
             AttemptError::Test(_) | AttemptError::Params(_) => "error".into(),
             AttemptError::Panic(_) => "panic".into(),
+            AttemptError::Left(_) => "clean-up".into(),
             AttemptError::Empty => "empty".into(),
         }
     }
@@ -242,7 +246,21 @@ impl Controller<'_> {
     ) -> Result<(), AttemptError> {
         let run = self.teardown();
         let cx = self.test_context(&run, profile, workers, dir);
-        Ok(caught(|| test.clean_up(&cx))??)
+        let cleaned = caught(|| test.clean_up(&cx));
+        // Whatever the test itself forgot, or did not come to.
+        let scopes: Vec<String> = self
+            .hosts
+            .iter()
+            .map(|host| &host.name)
+            .chain(workers.all().map(|worker| &worker.name))
+            .map(|name| format!("{name}/{}/{}", profile.name, test.name()))
+            .collect();
+        let replayed = self.replay(|entry| scopes.contains(&entry.scope), workers);
+        cleaned??;
+        match replayed.left.into_iter().next() {
+            Some(left) => Err(AttemptError::Left(left)),
+            None => Ok(()),
+        }
     }
 
     fn test_context<'c>(

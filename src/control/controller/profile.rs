@@ -183,6 +183,22 @@ impl Controller<'_> {
                 source: Some(Box::new(error)),
             });
         }
+        // Whatever the profile itself forgot.
+        let scopes: Vec<String> = self
+            .hosts
+            .iter()
+            .map(|host| format!("{}/{}", host.name, planned.name))
+            .collect();
+        let replayed = self.replay(|entry| scopes.contains(&entry.scope), &Workers::default());
+        if let Some(left) = replayed.left.first() {
+            return Err(Fatal::NotClean {
+                what: format!(
+                    "profile `{}` could not be reverted on host `{}`: could not {}: {}",
+                    planned.name, left.on, left.step, left.message
+                ),
+                source: None,
+            });
+        }
         self.tell(&Event::ProfileReverted {
             profile: planned.name.clone(),
         });

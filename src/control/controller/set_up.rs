@@ -4,14 +4,37 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Controller, Fatal};
+use crate::control::Context;
+use crate::control::journal::JournalError;
 use crate::control::plan::HostSetup;
+use crate::control::private::{FolderError, PrivateFolder};
+use crate::control::undo::Undo;
 use crate::host::Host;
+use crate::shell::processes::{MARK, token};
 use crate::shell::{CommandLine, Limits, ShellError, ShellExt};
 
 /// What the older tool gives a set-up script.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(3600);
 /// What the older tool gives an installation of packages.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+
+/// Why a host could not be set up.
+#[derive(Debug, thiserror::Error)]
+enum SetUpError {
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl From<FolderError> for SetUpError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Shell(error) => SetUpError::Shell(error),
+            FolderError::Journal(error) => SetUpError::Journal(error),
+        }
+    }
+}
 
 impl Controller<'_> {
     pub(super) fn set_up_hosts(&mut self) -> Result<(), Fatal> {
@@ -21,13 +44,15 @@ impl Controller<'_> {
             let done = run_script(
                 host,
                 &self.plan.setup,
-                &limits,
+                &self.cx,
                 self.plan.options.keep_tmp_files,
             )
-            .and_then(|()| install(host, &self.plan.setup, &limits));
+            .and_then(|()| Ok(install(host, &self.plan.setup, &limits)?));
             match done {
                 Ok(()) => {}
-                Err(ShellError::Interrupted { .. }) => return Err(Fatal::Stopped),
+                Err(SetUpError::Shell(ShellError::Interrupted { .. })) => {
+                    return Err(Fatal::Stopped);
+                }
                 Err(error) => {
                     return Err(Fatal::failed(
                         format!("host `{}` could not be set up", host.name),
@@ -50,42 +75,48 @@ impl Controller<'_> {
 }
 
 /// Runs the set-up script by `sh -x` from a private folder.
-fn run_script(
-    host: &Host,
-    setup: &HostSetup,
-    limits: &Limits,
-    keep: bool,
-) -> Result<(), ShellError> {
+fn run_script(host: &Host, setup: &HostSetup, cx: &Context, keep: bool) -> Result<(), SetUpError> {
     let Some((path, text)) = &setup.script else {
         return Ok(());
     };
-    let folder = host.shell.text(
-        &CommandLine::new("mktemp")
-            .arg("-d")
-            .arg("--tmpdir")
-            .arg("runperf-XXXXXXXX"),
-        &limits.clone().within(Duration::from_secs(60)),
+    let limits = cx.limits();
+    let folder = PrivateFolder::make(
+        host.shell.as_ref(),
+        &cx.journal,
+        &host.name,
+        &host.name,
+        "setup",
+        &limits,
     )?;
-    let folder = Path::new(folder.trim_end());
+    // What the script started goes when the script fails; what a script that succeeded leaves
+    // running is meant.
+    let mark = format!("{}/.setup/{}", token(), crate::text::file_name(&host.name));
+    let undo = Undo::KillMarked {
+        on: host.name.as_str().into(),
+        mark: mark.clone(),
+    };
+    let started = cx.journal.plan(&host.name, undo)?;
     let name = path.file_name().unwrap_or_default();
-    let script = folder.join(name);
+    let script = Path::new(folder.path()).join(name);
     let limits = limits.clone().within(SCRIPT_LIMIT);
     let ran = host.shell.upload(&mut &text[..], &script, 0o700, &limits).and_then(|()| {
         tracing::info!(host = %host.name, script = %path.display(), "running the host set-up script");
-        host.shell.text(&CommandLine::new("sh").arg("-x").arg(script.to_string_lossy()), &limits)
+        let command = CommandLine::new("sh").arg("-x").arg(script.to_string_lossy()).env(MARK, mark);
+        host.shell.text(&command, &limits)
     });
-    if ran.is_ok() || !keep {
-        let remove = CommandLine::new("rm")
-            .arg("-rf")
-            .arg("--")
-            .arg(folder.to_string_lossy());
-        let limits = Limits::new(crate::control::cancel::CancelToken::default())
-            .within(Duration::from_secs(60));
-        if let Err(error) = host.shell.text(&remove, &limits) {
-            tracing::warn!(host = %host.name, %error, "the folder of the set-up script could not be removed");
-        }
+    let kept = ran.is_err() && keep;
+    if ran.is_ok() {
+        started.done();
+    } else if let Err(left) = started.undo(&host.shell) {
+        tracing::warn!(host = %host.name, message = %left.message, "what the set-up script started could not be ended");
     }
-    ran.map(|output| tracing::debug!(host = %host.name, %output, "set-up script"))
+    if kept {
+        folder.keep();
+    } else if let Err(left) = folder.remove(&host.shell) {
+        tracing::warn!(host = %host.name, message = %left.message, "the folder of the set-up script could not be removed");
+    }
+    ran?;
+    Ok(())
 }
 
 fn install(host: &Host, setup: &HostSetup, limits: &Limits) -> Result<(), ShellError> {

@@ -17,6 +17,8 @@ pub struct Tally {
     pub failed_profiles: Vec<(String, String, String)>,
     /// Spoilers, things left out.
     pub notes: Vec<String>,
+    /// Changes of machines that are still in force, one line each.
+    pub left: Vec<String>,
     /// Somebody asked to stop.
     pub interrupted: bool,
     /// `--time-limit` was reached.

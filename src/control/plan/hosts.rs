@@ -75,7 +75,7 @@ pub(super) fn hosts(
 }
 
 /// Returns whether an address means the machine this program runs on.
-fn is_this_machine(address: &str) -> bool {
+pub(crate) fn is_this_machine(address: &str) -> bool {
     if let Ok(number) = address.parse::<IpAddr>() {
         return number.is_loopback();
     }

@@ -12,6 +12,9 @@ use super::output::FioOutput;
 use super::sample::Log;
 use super::target::Made;
 use crate::control::cancel::CancelToken;
+use crate::control::journal::{Journal, JournalError, Left};
+use crate::control::private::PrivateFolder;
+use crate::control::undo::{TargetRef, Undo};
 use crate::host::Worker;
 use crate::shell::{CommandLine, Exit, Limits, Shell, ShellError, ShellExt};
 use crate::store::StoreError;
@@ -30,10 +33,14 @@ pub struct Machine {
     /// As results name it.
     pub client: String,
     shell: Arc<dyn Shell>,
+    /// As the journal names it.
+    name: String,
     /// Private folder on the machine.
     folder: PathBuf,
-    /// What to remove beside it.
-    pub made: Made,
+    token: String,
+    journal: Journal,
+    /// Of the journal: everything this test does on this machine.
+    scope: String,
 }
 
 /// Limits of one run of fio.
@@ -50,7 +57,12 @@ impl Machine {
     ///
     /// # Errors
     /// `not-installed` with the command that installs it, `too-old`, or a shell failure.
-    pub fn prepare(worker: &Worker, client: String, limits: &Limits) -> Result<Self, TestError> {
+    pub fn prepare(
+        worker: &Worker,
+        client: String,
+        (journal, scope): (Journal, String),
+        limits: &Limits,
+    ) -> Result<Self, TestError> {
         let shell = Arc::clone(&worker.shell);
         let limits = limits.clone().within(SHORT);
         let version = match shell.run(&CommandLine::new("fio").arg("--version"), &limits) {
@@ -64,27 +76,50 @@ impl Machine {
             Err(error) => return Err(error.into()),
         };
         check_version(&version, shell.target())?;
-        let made = shell.text(
-            &CommandLine::new("mktemp")
-                .arg("-d")
-                .arg("-t")
-                .arg("runperf-fio.XXXXXXXXXX"),
+        let own = PrivateFolder::make(
+            shell.as_ref(),
+            &journal,
+            &worker.name,
+            &scope,
+            "fio",
             &limits,
         )?;
         Ok(Self {
             client,
+            name: worker.name.clone(),
             shell,
-            folder: PathBuf::from(made.trim_end_matches('\n')),
-            made: Made::default(),
+            folder: PathBuf::from(own.path()),
+            token: own.token().to_owned(),
+            journal,
+            scope,
         })
+    }
+
+    /// Writes down what fio will make beside its folder, so that it is removed whatever happens.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn expect(&self, made: &Made) -> Result<(), JournalError> {
+        let files = made.files.iter().map(|path| Undo::RemovePath {
+            on: self.name.as_str().into(),
+            path: path.clone(),
+            tree: false,
+        });
+        let folders = made.directories.iter().map(|folder| Undo::RemoveMatching {
+            on: self.name.as_str().into(),
+            folder: folder.clone(),
+            prefix: format!("{OWN_FILES}{}-", self.token),
+        });
+        for undo in files.chain(folders) {
+            // Armed by fio itself; a plan alone is undone as well.
+            let _step = self.journal.plan(&self.scope, undo)?;
+        }
+        Ok(())
     }
 
     /// Returns what stands in the names of files made on this machine; nobody can guess it.
     pub fn token(&self) -> &str {
-        self.folder
-            .extension()
-            .and_then(|token| token.to_str())
-            .unwrap_or("0")
+        &self.token
     }
 
     /// Returns the machine's shell.
@@ -228,22 +263,13 @@ impl Machine {
     /// Removes the private folder and every file fio made; a second call does no harm.
     ///
     /// # Errors
-    /// When something could not be removed.
-    pub fn clean_up(&self) -> Result<(), ShellError> {
-        // Goes on when the run is cancelled: that is when it matters.
-        let limits = Limits::new(CancelToken::default()).within(CLEAN_UP);
-        let script = "folder=$1 own=$2; shift 2; rm -rf -- \"$folder\" || status=1\n\
-                      while [ $# -gt 0 ] && [ \"$1\" != // ]; do rm -f -- \"$1\" || status=1; shift; done; shift\n\
-                      for directory do rm -f -- \"$directory/$own\"* || status=1; done\n\
-                      exit ${status:-0}";
-        let command = CommandLine::script(script)
-            .arg("clean-up")
-            .arg(self.folder.to_string_lossy())
-            .arg(format!("{OWN_FILES}{}-", self.token()))
-            .args(self.made.files.iter().map(String::as_str))
-            .arg("//")
-            .args(self.made.directories.iter().map(String::as_str));
-        self.shell.text(&command, &limits).map(drop)
+    /// What could not be removed; the journal keeps it.
+    pub fn clean_up(&self) -> Result<(), Left> {
+        let machines = |_: &TargetRef| Ok(Arc::clone(&self.shell));
+        let replayed = self
+            .journal
+            .replay(|entry| entry.scope == self.scope, &machines);
+        replayed.left.into_iter().next().map_or(Ok(()), Err)
     }
 }
 
@@ -334,6 +360,10 @@ mod unit {
         }
     }
 
+    fn journal() -> (Journal, String) {
+        (Journal::in_memory(), "foo/Localhost/fio".into())
+    }
+
     fn limits() -> Limits {
         Limits::new(CancelToken::default())
     }
@@ -349,8 +379,8 @@ mod unit {
             ("ID=ubuntu\nID_LIKE=debian\n", "apt-get install fio"),
         ] {
             let shell = ScriptedShell::new("foo").file("/etc/os-release", release);
-            let error =
-                Machine::prepare(&worker(shell), "a".into(), &limits()).expect_err("no fio");
+            let error = Machine::prepare(&worker(shell), "a".into(), journal(), &limits())
+                .expect_err("no fio");
             assert_eq!(error.hint(), Some(command));
             assert!(
                 matches!(error, TestError::Failed { class, message, .. } if class == "not-installed" && message.contains("foo"))
@@ -389,13 +419,35 @@ mod unit {
     fn the_private_folder_names_the_files_of_a_run() {
         let shell = ScriptedShell::new("foo")
             .answer("fio --version", "fio-3.33\n")
-            .answer("mktemp *", "/tmp/runperf-fio.Ab12\n");
-        let machine =
-            Machine::prepare(&worker(shell.clone()), "a".into(), &limits()).expect("prepared");
-        assert_eq!(machine.token(), "Ab12");
+            .answer("sh -c *", "/scratch")
+            .answer("mkdir *", "")
+            .answer("rm *", "");
+        let (journal, scope) = journal();
+        let machine = Machine::prepare(
+            &worker(shell.clone()),
+            "a".into(),
+            (journal.clone(), scope),
+            &limits(),
+        )
+        .expect("prepared");
+        let folder = format!("/scratch/runperf-fio.{}", machine.token());
+        assert_eq!(machine.token().len(), 16);
+        machine
+            .expect(&Made {
+                files: vec!["/data/new".into()],
+                directories: Vec::new(),
+            })
+            .expect("written down");
+        machine.clean_up().expect("removed");
+        machine.clean_up().expect("twice");
         assert_eq!(
-            shell.commands(),
-            ["fio --version", "mktemp -d -t runperf-fio.XXXXXXXXXX"]
+            shell.commands()[2..],
+            [
+                format!("mkdir -m 700 -- {folder}"),
+                "rm -f -- /data/new".to_owned(),
+                format!("rm -rf -- {folder}"),
+            ]
         );
+        assert!(journal.left().is_empty());
     }
 }

@@ -11,6 +11,7 @@ use super::params::{JobMode, Settings, base_name, check};
 use super::sample::{self, Log};
 use super::{benchmark, target};
 use crate::control::event::Event;
+use crate::control::journal::Left;
 use crate::host::monitor::Monitors;
 use crate::host::{Worker, Workers};
 use crate::shell::{CommandLine, ShellExt};
@@ -170,7 +171,7 @@ impl Fio {
             self.settings.allow_device_write,
             &limits,
         )?;
-        machine.made = made;
+        machine.expect(&made)?;
         for text in notes {
             cx.tell(&Event::Note { text });
         }
@@ -478,8 +479,13 @@ impl Test for Fio {
             } else {
                 &worker.address
             };
-            self.machines
-                .push(Machine::prepare(worker, client.clone(), &limits)?);
+            let scope = format!("{}/{}/{}", worker.name, cx.profile, self.name);
+            self.machines.push(Machine::prepare(
+                worker,
+                client.clone(),
+                (cx.run.journal.clone(), scope),
+                &limits,
+            )?);
             self.look(cx, index)?;
             if let Some(script) = &self.settings.pre_script {
                 self.machines[index].check_script(script, &limits)?;
@@ -548,12 +554,17 @@ impl Test for Fio {
     fn clean_up(&mut self, _: &TestContext<'_>) -> Result<(), TestError> {
         let mut first = None;
         for machine in std::mem::take(&mut self.machines) {
-            if let Err(error) = machine.clean_up() {
-                tracing::warn!(client = %machine.client, %error, "files of fio are left");
-                first.get_or_insert(error);
+            if let Err(left) = machine.clean_up() {
+                tracing::warn!(client = %machine.client, message = %left.message, "files of fio are left");
+                first.get_or_insert(left);
             }
         }
-        first.map_or(Ok(()), |error| Err(error.into()))
+        let failed = |left: Left| TestError::Failed {
+            class: "clean-up".into(),
+            message: format!("could not {} on {}: {}", left.step, left.on, left.message),
+            hint: None,
+        };
+        first.map_or(Ok(()), |left| Err(failed(left)))
     }
 }
 

@@ -1,0 +1,147 @@
+//! `run-perf --recover`: gives machines back that a run which died left changed.
+//!
+//! Needs the result directory only. What cannot be undone stays in the journal, for the next try.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::hold::this_machine;
+use super::journal::{Header, Journal, JournalError, Left};
+use super::plan::is_this_machine;
+use super::undo::TargetRef;
+use crate::secret::Redactor;
+use crate::shell::Shell;
+use crate::shell::local::LocalShell;
+use crate::text::one_line;
+
+/// What recovery did, or would do.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    run_id: String,
+    place: String,
+    dry_run: bool,
+    done: Vec<(String, String)>,
+    left: Vec<Left>,
+    reboot: Vec<String>,
+    unreadable: usize,
+}
+
+/// Takes back every change of a run that is still in force; with `dry_run` says which these are.
+///
+/// # Errors
+/// When there is no journal, it cannot be read, or its run goes on.
+pub fn recover(
+    result: &Path,
+    dry_run: bool,
+    redactor: &Redactor,
+) -> Result<Recovered, JournalError> {
+    let journal = if dry_run {
+        Journal::peek(result)?
+    } else {
+        Journal::open(result, redactor.clone())?
+    };
+    let header = journal.header();
+    let mut recovered = Recovered {
+        run_id: header.run_id.clone(),
+        place: result.display().to_string(),
+        dry_run,
+        unreadable: journal.unreadable(),
+        ..Recovered::default()
+    };
+    if dry_run {
+        let left = journal.left();
+        recovered.done = left
+            .iter()
+            .map(|entry| (entry.undo.on(), entry.undo.to_string()))
+            .collect();
+        return Ok(recovered);
+    }
+    let replayed = journal.replay(|_| true, &|on| machine(&header, on));
+    recovered.done = replayed.undone;
+    recovered.left = replayed.left;
+    recovered.reboot = replayed.reboot;
+    if !recovered.done.is_empty() {
+        journal.finish();
+    }
+    Ok(recovered)
+}
+
+/// Returns the shell of a machine of a run that died.
+fn machine(header: &Header, on: &TargetRef) -> Result<Arc<dyn Shell>, String> {
+    let Some(host) = header.hosts.iter().find(|host| host.name == on.0) else {
+        return Err("the journal does not say where this machine is".into());
+    };
+    if !is_this_machine(&host.address) {
+        return Err(format!(
+            "`{}` is another machine, and remote hosts are not in this build yet",
+            host.address
+        ));
+    }
+    if !header.controller.is_empty() && header.controller != this_machine() {
+        return Err(format!(
+            "the run was on `{}`; recover there",
+            header.controller
+        ));
+    }
+    Ok(Arc::new(LocalShell::new(&host.name)))
+}
+
+impl Recovered {
+    /// Returns whether every machine is as it was found.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty() && self.unreadable == 0
+    }
+
+    /// Returns what to print; the verdict is the last line.
+    pub fn report(&self) -> String {
+        let mut text = String::new();
+        let word = if self.dry_run { "would:" } else { "undone:" };
+        for (on, step) in &self.done {
+            let _ = writeln!(text, "{word:<9} {}: {}", one_line(on), one_line(step));
+        }
+        for left in &self.left {
+            let _ = writeln!(
+                text,
+                "left:     {}: {}: {}",
+                one_line(&left.on),
+                left.step,
+                left.message
+            );
+        }
+        for host in &self.reboot {
+            let _ = writeln!(
+                text,
+                "note:     {}: reboot it, the kernel runs with the old arguments until then",
+                one_line(host)
+            );
+        }
+        if self.unreadable > 0 {
+            let _ = writeln!(
+                text,
+                "note:     {} damaged {} of the journal; what they recorded is not known",
+                self.unreadable,
+                if self.unreadable == 1 {
+                    "line"
+                } else {
+                    "lines"
+                }
+            );
+        }
+        let count = self.done.len();
+        let changes = |count: usize| format!("{count} change{}", if count == 1 { "" } else { "s" });
+        let run = format!("run {}, result in {}", one_line(&self.run_id), self.place);
+        let _ = match (self.dry_run, self.is_clean(), count) {
+            (_, true, 0) => writeln!(text, "CLEAN: nothing is left to undo, {run}"),
+            (true, _, _) => writeln!(text, "{} would be undone, {run}", changes(count)),
+            (false, true, _) => writeln!(text, "CLEAN: {} undone, {run}", changes(count)),
+            (false, false, _) => writeln!(
+                text,
+                "NOT CLEAN: {} undone, {} left, {run}",
+                changes(count),
+                self.left.len()
+            ),
+        };
+        text
+    }
+}

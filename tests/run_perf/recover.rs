@@ -1,0 +1,333 @@
+//! `run-perf --recover` after `kill -9`: files, processes and marks are as they were found.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Ended, Place, ended};
+
+/// Generous: the machine the tests run on may be busy. What is asserted is the outcome.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A machine of its own, as far as a folder can be one: targets, temporary files, marks.
+fn site() -> Place {
+    let place = Place::new();
+    for folder in ["data", "tmp"] {
+        std::fs::create_dir(place.path().join(folder)).expect("made");
+    }
+    place.write("data/old", "was here before");
+    place.write("setup.sh", "sleep 0.1\n");
+    place
+}
+
+fn command(place: &Place) -> Command {
+    let mut command = place.command();
+    command.env("TMPDIR", place.path().join("tmp"));
+    command
+}
+
+fn has_fio() -> bool {
+    Command::new("fio")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// A run that changes as much as a run can on this machine.
+fn start(place: &Place) -> Child {
+    let test = if has_fio() {
+        let data = place.path().join("data");
+        format!(
+            r#"fio:{{"type": "write", "block-sizes": "4", "ramptime": 0, "runtime": 1, "samples": 1, "file-size": 4, "direct": 0, "targets": "{0}/new,{0}"}}"#,
+            data.display()
+        )
+    } else {
+        println!("without fio: no fio on PATH");
+        r#"command:{"command": ["sleep", "1"], "samples": 1}"#.to_owned()
+    };
+    command(place)
+        .args([
+            "--output",
+            "r",
+            "--retry-tests",
+            "1",
+            "--host-setup-script",
+            "setup.sh",
+        ])
+        .args(["--", &test])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts")
+}
+
+/// Files with their content, and what runs for this place, run-perf itself excepted.
+fn snapshot(place: &Place) -> (BTreeMap<PathBuf, Vec<u8>>, Vec<String>) {
+    let mut files = BTreeMap::new();
+    for folder in ["data", "tmp", "state"] {
+        if place.exists(folder) {
+            files.insert(folder.into(), Vec::new());
+            for path in place.files(folder) {
+                let content = std::fs::read(&path).expect("readable");
+                files.insert(path, content);
+            }
+            for folder in place.list(folder) {
+                files.entry(folder.into()).or_default();
+            }
+        }
+    }
+    (files, running(place))
+}
+
+/// Command lines of processes that inherited this place's environment.
+fn running(place: &Place) -> Vec<String> {
+    let own = format!("RUNPERF_STATE_DIR={}", place.path().join("state").display());
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environ
+            .split(|byte| *byte == 0)
+            .any(|set| set == own.as_bytes())
+        {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            lines.push(String::from_utf8_lossy(&line).replace('\0', " "));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+fn journal_lines(result: &Path) -> usize {
+    let text = std::fs::read(result.join("__journal__.jsonl")).unwrap_or_default();
+    text.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Kills the run as soon as its journal has so many lines; `false` when it ended before that.
+fn kill_after(place: &Place, lines: usize) -> bool {
+    let mut run = start(place);
+    let result = place.path().join("r");
+    let began = Instant::now();
+    while journal_lines(&result) < lines {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "waited in vain for line {lines}"
+        );
+        if run.try_wait().expect("asked").is_some() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run.kill().expect("it runs");
+    run.wait().expect("it is gone");
+    true
+}
+
+fn recover(place: &Place, args: &[&str]) -> Ended {
+    ended(command(place).args(args).output().expect("it starts"))
+}
+
+#[test]
+fn killed_after_any_entry_of_its_journal_a_run_can_be_undone_completely() {
+    let place = site();
+    let before = snapshot(&place);
+    let status = start(&place).wait().expect("it ends");
+    assert!(status.success(), "{status}");
+    assert_eq!(snapshot(&place), before, "a run that ends leaves nothing");
+    let journal = place.read("r/__journal__.jsonl");
+    assert!(journal.ends_with("\"event\":\"clean\"}\n"), "{journal}");
+    let all = journal_lines(&place.path().join("r"));
+    let plans = journal.matches("\"event\":\"plan\"").count();
+    assert!(plans >= 4, "the run changes something: {journal}");
+
+    for lines in 1..=all {
+        let place = site();
+        let before = snapshot(&place);
+        if !kill_after(&place, lines) {
+            continue;
+        }
+        let what = || {
+            format!(
+                "killed at line {lines} of {all}:\n{}",
+                place.read("r/__journal__.jsonl")
+            )
+        };
+        let first = recover(&place, &["--recover", "r"]);
+        assert_eq!(first.code, 0, "{}{}{}", first.stdout, first.stderr, what());
+        assert!(first.last_line().starts_with("CLEAN: "), "{}", first.stdout);
+        assert_eq!(snapshot(&place), before, "{}\n{}", first.stdout, what());
+
+        let second = recover(&place, &["--recover", "r"]);
+        assert_eq!(second.code, 0, "{}", second.stderr);
+        assert!(
+            second.stdout.starts_with("CLEAN: nothing is left to undo"),
+            "{}",
+            second.stdout
+        );
+        assert_eq!(snapshot(&place), before, "a second time is harmless");
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_recovery_would_do_and_touches_nothing() {
+    let place = site();
+    assert!(kill_after(&place, 5));
+    let (files, _) = snapshot(&place);
+    let journal = place.read("r/__journal__.jsonl");
+    let ended = recover(&place, &["--recover", "r", "--dry-run"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("would:    localhost: give the host back ("),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(snapshot(&place).0, files);
+    assert_eq!(place.read("r/__journal__.jsonl"), journal);
+    assert_eq!(recover(&place, &["--recover", "r"]).code, 0);
+}
+
+#[test]
+fn a_host_that_is_held_is_refused_and_given_back_by_recovery() {
+    let place = site();
+    assert!(kill_after(&place, 5), "the mark is left");
+    let second = recover(&place, &["--output", "second", "--", "dummy"]);
+    assert_eq!(second.code, 1, "{}", second.stdout);
+    let result = place.path().join("r");
+    for words in [
+        "stopped:  host `localhost` is held by run `",
+        "that died (profile Localhost, since ",
+        &format!(
+            "give the host back first: run-perf --recover {}",
+            result.display()
+        ),
+    ] {
+        assert!(second.stdout.contains(words), "{words}: {}", second.stdout);
+    }
+    assert!(!place.exists("second/Localhost"), "no test ran");
+
+    let refused = recover(&place, &["--force", "--output", "r", "--", "dummy"]);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("run-perf --recover r"),
+        "{}",
+        refused.stderr
+    );
+
+    assert_eq!(recover(&place, &["--recover", "r"]).code, 0);
+    let third = recover(&place, &["--output", "third", "--", "dummy"]);
+    assert_eq!(third.code, 0, "{}", third.stdout);
+}
+
+#[test]
+fn a_run_that_goes_on_is_waited_for_and_never_recovered() {
+    let place = site();
+    let mut first = command(&place)
+        .args([
+            "--output",
+            "r",
+            "--",
+            r#"command:{"command": ["sleep", "3"], "samples": 1}"#,
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let began = Instant::now();
+    while journal_lines(&place.path().join("r")) < 5 {
+        assert!(began.elapsed() < PATIENCE, "waited in vain for the mark");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let refused = recover(&place, &["--recover", "r"]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("is still going on"),
+        "{}",
+        refused.stderr
+    );
+    let refused = recover(&place, &["--output", "now", "--", "dummy"]);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stdout.contains("--wait-held"), "{}", refused.stdout);
+
+    let waited = recover(
+        &place,
+        &["--output", "later", "--wait-held", "10m", "--", "dummy"],
+    );
+    assert_eq!(waited.code, 0, "{}{}", waited.stdout, waited.stderr);
+    assert!(first.wait().expect("it ends").success());
+}
+
+#[test]
+fn where_no_mark_can_be_left_the_run_says_so_and_goes_on() {
+    let place = site();
+    let ended = ended(
+        command(&place)
+            .env("RUNPERF_STATE_DIR", "/proc/no-such-folder")
+            .args(["--output", "r", "--", "dummy"])
+            .output()
+            .expect("it starts"),
+    );
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("could not be marked as held")
+            && ended
+                .stdout
+                .contains("a second run would not notice this one"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn what_cannot_be_undone_is_said_with_exit_code_4() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("r")).expect("made");
+    let line =
+        |n: u32, rest: &str| format!("{{\"n\":{n},\"at\":\"2026-03-01T02:00:00Z\",{rest}}}\n");
+    let target = place.write("made", "");
+    let journal = [
+        line(
+            1,
+            r#""event":"run","version":1,"run_id":"x","pid":1,"hosts":[{"name":"foo","address":"127.0.0.1"}]"#,
+        ),
+        line(
+            2,
+            &format!(
+                r#""event":"plan","scope":"foo","undo":{{"remove_path":{{"on":"foo","path":"{}"}}}}"#,
+                target.display()
+            ),
+        ),
+        line(
+            3,
+            r#""event":"plan","scope":"foo","undo":{"command":{"on":"foo","argv":["false"]}}"#,
+        ),
+        line(
+            4,
+            r#""event":"plan","scope":"foo","undo":{"remove_path":{"on":"foo","path":"/etc","tree":true}}"#,
+        ),
+    ];
+    place.write("r/__journal__.jsonl", &journal.concat());
+    let ended = place.run(&["--recover", "r"]);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    assert!(!place.exists("made"), "the rest is undone all the same");
+    for words in [
+        "left:     foo: run false: `false` on foo ended with status 1",
+        "left:     foo: remove /etc: the journal asks to remove /etc, which is refused",
+        "NOT CLEAN: 1 change undone, 2 left, run x, result in r",
+    ] {
+        assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
+    }
+    let again = place.run(&["--recover", "r"]);
+    assert_eq!(again.code, 4, "it is still there");
+
+    let nothing = place.run(&["--recover", "nowhere"]);
+    assert_eq!(nothing.code, 2);
+    assert!(
+        nothing.stderr.contains("nowhere has no journal"),
+        "{}",
+        nothing.stderr
+    );
+    assert_eq!(place.run(&["--recover", "r", "--", "dummy"]).code, 2);
+    assert_eq!(place.run(&["--dry-run", "--", "dummy"]).code, 2);
+}
