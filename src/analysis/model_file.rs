@@ -82,6 +82,21 @@ impl ModelError {
     }
 }
 
+impl ModelError {
+    /// Returns the next step where a history model was asked for.
+    pub fn hint_for_history(&self) -> Option<String> {
+        match self {
+            ModelError::Read { .. } => None,
+            ModelError::Newer { .. } => {
+                Some("update this program, or train again with `analyze-perf --model FILE`".into())
+            }
+            ModelError::Json { .. } | ModelError::Shape { .. } | ModelError::Entry { .. } => {
+                Some("train it with `analyze-perf --model FILE -- RESULT…`".into())
+            }
+        }
+    }
+}
+
 impl RangeModel {
     /// Reads a model file.
     ///

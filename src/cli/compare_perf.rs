@@ -14,7 +14,8 @@ use self::outputs::Outputs;
 use super::common::{self, Common};
 use super::exit::{COMPARE_USAGE, ExitCode, FAILED, OK, USAGE};
 use super::{generate, output};
-use crate::compare::{self, Comparison, Limit, Options};
+use crate::compare::history_rule::{DEFAULT_FDR, DEFAULT_GROUP_PCT, DEFAULT_MIN_EFFECT_PCT};
+use crate::compare::{self, Comparison, HistoryLimits, Limit, Options};
 use crate::config::Config;
 use crate::metric::Better;
 use crate::render::json;
@@ -80,6 +81,26 @@ pub struct Cli {
     #[arg(short = 'l', long, value_name = "FILE", num_args = 1.., help_heading = "Limits")]
     model_linear_regression: Vec<PathBuf>,
 
+    /// Judge by a history model: level, noise, host shifts and false discoveries of the whole night
+    ///
+    /// From analyze-perf --model. Metrics it has too few nights of keep the fixed limits.
+    #[arg(long, value_name = "FILE", conflicts_with = "model_linear_regression", help_heading = "Limits")]
+    model: Option<PathBuf>,
+
+    /// Share of the metrics that are called which may be called wrongly, with --model or pairwise
+    ///
+    /// A target, not a promise: a single wild run is a change of the measurement, and looks like one.
+    #[arg(long, value_name = "Q", default_value_t = DEFAULT_FDR, value_parser = parse_share, help_heading = "Limits")]
+    fdr: f64,
+
+    /// Smallest effect that is called, with --model or pairwise
+    #[arg(long, value_name = "PCT", default_value_t = DEFAULT_MIN_EFFECT_PCT, value_parser = parse_limit, help_heading = "Limits")]
+    min_effect: f64,
+
+    /// Limit of what all metrics of a profile may do together, with --model or pairwise
+    #[arg(long, value_name = "PCT", default_value_t = DEFAULT_GROUP_PCT, value_parser = parse_limit, help_heading = "Limits")]
+    group_tolerance: f64,
+
     /// Weight of the average of all builds in a score; 0 is off
     #[arg(long, value_name = "W", default_value_t = 0.0, value_parser = parse_weight, help_heading = "Limits")]
     model_builds_average: f64,
@@ -108,6 +129,12 @@ pub struct Cli {
     /// Further references, beside those between SRC and DST; "since" orders all by date
     #[arg(long, value_name = "DIR", num_args = 1.., help_heading = "Input")]
     references: Vec<OsString>,
+
+    /// Further results of the same build as DST, judged together with it
+    ///
+    /// Of three and more results the median counts, of two the better one. With --model or pairwise.
+    #[arg(long, value_name = "DIR", num_args = 1.., help_heading = "Input")]
+    repetitions: Vec<OsString>,
 
     /// Which way a metric is better where the result does not say: METRIC=higher, METRIC=lower
     #[arg(long, value_name = "METRIC=WAY", num_args = 1.., value_parser = parse_better, help_heading = "Input")]
@@ -161,6 +188,10 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", help_heading = "Outputs")]
     plot_csv: Option<OsString>,
 
+    /// Write what regressed or is suspect: what to run again
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    suspects: Option<OsString>,
+
     /// What standard output gets
     #[arg(
         long,
@@ -187,6 +218,13 @@ fn parse_limit(typed: &str) -> Result<f64, String> {
     match typed.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         _ => Err("expected a number, 0 or above".into()),
+    }
+}
+
+fn parse_share(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("expected a number between 0 and 1".into()),
     }
 }
 
@@ -302,12 +340,23 @@ impl Cli {
             .map(named)
             .collect::<Result<_, _>>()?;
         let options = self.options(usage, args)?;
+        let repetitions: Vec<Named> = self
+            .repetitions
+            .iter()
+            .map(named)
+            .collect::<Result<_, _>>()?;
         let models = inputs::load_models(&self.model_linear_regression, usage)?;
+        let model = self
+            .model
+            .as_deref()
+            .map(|path| inputs::load_history(path, usage))
+            .transpose()?;
 
         let inputs = inputs::read(
             &positional,
             &further,
-            models,
+            &repetitions,
+            (models, model),
             self.include_incorrect_results,
         )?;
         let comparison = compare::compare(inputs, &options);
@@ -327,6 +376,11 @@ impl Cli {
         Ok(Options {
             tolerance: limit(self.tolerance),
             stddev_tolerance: limit(self.stddev_tolerance),
+            history: HistoryLimits {
+                fdr: self.fdr,
+                min_effect_pct: self.min_effect,
+                group_pct: self.group_tolerance,
+            },
             average_weight: self.model_builds_average,
             n_out_of_weight: self.n_out_of_results,
             n_out_of: self.n_out_of_results_n,

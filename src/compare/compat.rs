@@ -176,6 +176,7 @@ fn conclude(
         references,
         dst,
         models,
+        history: _,
         notes: _,
     } = inputs;
     let mut all_builds = builds::named(src, references, dst);
@@ -382,6 +383,7 @@ mod tests {
                 references,
                 dst,
                 models: Vec::new(),
+                history: Default::default(),
                 notes: Vec::new(),
             },
             &options,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::history_rule::HistoryLimits;
+use crate::analysis::detect::model::HistoryModel;
 use crate::analysis::range_model::RangeModel;
 use crate::metric::{Better, MetricId};
 use crate::store::read::ResultData;
@@ -57,6 +59,15 @@ impl LineModel {
     }
 }
 
+/// What the history rules look at beside SRC and DST.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryInputs {
+    /// Name as typed, and the model of `--model`.
+    pub model: Option<(String, HistoryModel)>,
+    /// Further results of the same build as DST.
+    pub repetitions: Vec<ResultData>,
+}
+
 /// Everything that is compared.
 #[derive(Debug, Clone)]
 pub struct Inputs {
@@ -68,6 +79,8 @@ pub struct Inputs {
     pub dst: ResultData,
     /// Models of `-l`, in the order given.
     pub models: Vec<LineModel>,
+    /// What the history rules look at.
+    pub history: HistoryInputs,
     /// What a reader should know about how they were read, one line each.
     pub notes: Vec<String>,
 }
@@ -98,6 +111,8 @@ pub struct Options {
     pub tolerance: Limit,
     /// For spreads, percentage points.
     pub stddev_tolerance: Limit,
+    /// Of the history rules.
+    pub history: HistoryLimits,
     /// Weight of the part `avg`; 0 is off.
     pub average_weight: f64,
     /// Weight of the part `n_of`; 0 is off.
@@ -121,6 +136,7 @@ impl Default for Options {
         Self {
             tolerance: Limit::default(),
             stddev_tolerance: Limit::default(),
+            history: HistoryLimits::default(),
             average_weight: 0.0,
             n_out_of_weight: 0.0,
             n_out_of: 2,

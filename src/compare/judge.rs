@@ -12,6 +12,7 @@ use super::records::{Indexed, params_changed};
 use super::score::{Judge, Limits, Scored, Side, side, side_from_zero};
 use super::since::{Past, flaky, run};
 use super::types::{Build, CheckResult, Comparison, LimitsInForce, Rule, SamplePair, Status, Tool};
+use super::history_rule::{self, Decided, ModelRule};
 use super::{builds, direction, environment, errors, groups, incidents, verdict};
 use crate::analysis::directions::unit_of;
 use crate::metric::{Better, MetricId};
@@ -31,6 +32,15 @@ pub(crate) struct Judged {
 pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
     builds::by_date(&mut inputs.references);
     let limits = Limits::new(&inputs.models, options);
+    let model_rule = inputs.history.model.as_ref().map(|(name, model)| ModelRule {
+        name,
+        model,
+        limits: Limits::new(&inputs.models, options),
+    });
+    let judge: &dyn Judge = match &model_rule {
+        Some(rule) => rule,
+        None => &limits,
+    };
     let mut all_builds = builds::named(&inputs.src, &inputs.references, &inputs.dst);
     let names: Vec<String> = all_builds
         .iter()
@@ -42,7 +52,7 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
         references: inputs.references.iter().map(Indexed::new).collect(),
         dst: Indexed::new(&inputs.dst),
         names: &names,
-        judge: &limits,
+        judge,
         modifiers: Modifiers::new(options),
         options,
     };
@@ -58,11 +68,19 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
             .filter(|m| cx.src.get(&m.id).is_none())
             .map(|m| cx.judge_new(m)),
     );
-    let groups = groups::judge(
-        &judged,
-        options.tolerance.value,
-        &names[..inputs.references.len()],
-    );
+    let decided = cx.decide(&mut judged, &inputs);
+    let rule = match &decided {
+        Some(_) if judge.rule() == Rule::Tolerance => Rule::Pairwise,
+        _ => judge.rule(),
+    };
+    let (groups, decided_notes) = match decided {
+        Some(decided) => (decided.groups, decided.notes),
+        None => {
+            let references = &names[..inputs.references.len()];
+            let groups = groups::judge(&judged, options.tolerance.value, references);
+            (groups, Vec::new())
+        }
+    };
     let compared = judged.iter().any(|one| {
         one.result.change_pct.is_some() || one.result.labels.iter().any(|l| l == FROM_ZERO)
     });
@@ -80,7 +98,12 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
         build.counts = counts;
     }
     let errors = errors::of_target(src, references, dst, &names[references.len()]);
-    let notes = notes(&cx, &metrics, &inputs);
+    let mut notes = notes(&cx, &metrics, &inputs);
+    notes.extend(decided_notes);
+    let by_history = matches!(rule, Rule::Model | Rule::Pairwise).then_some(options.history);
+    if by_history.is_none() && !inputs.history.repetitions.is_empty() {
+        notes.push("repetitions are judged by a history model or pairwise only; this rule looks at DST alone".into());
+    }
     let mut comparison = Comparison {
         schema: Comparison::SCHEMA.into(),
         verdict: super::Verdict::Pass,
@@ -90,13 +113,15 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
             version: env!("CARGO_PKG_VERSION").into(),
             command: options.command.clone(),
         },
-        rule: limits.rule(),
+        rule,
         limits: LimitsInForce {
             mean_pct: Some(options.tolerance.value),
             spread_points: Some(options.stddev_tolerance.value),
-            ..LimitsInForce::default()
+            fdr: by_history.map(|limits| limits.fdr),
+            min_effect_pct: by_history.map(|limits| limits.min_effect_pct),
+            group_pct: by_history.map(|limits| limits.group_pct),
         },
-        judged_by: limits
+        judged_by: judge
             .describe()
             .into_iter()
             .chain(cx.modifiers.describe())
@@ -108,7 +133,7 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
             all_builds.remove(0)
         },
         references: all_builds,
-        repetitions: Vec::new(),
+        repetitions: inputs.history.repetitions.iter().map(builds::build).collect(),
         counts: BTreeMap::new(),
         counts_primary: BTreeMap::new(),
         counts_groups: BTreeMap::new(),
@@ -150,6 +175,27 @@ fn side_of(scored: &Scored, dst: f64, better: Better) -> Side {
 }
 
 impl Context<'_> {
+    /// Lets the rules that look at all metrics together have the last word.
+    fn decide(&self, judged: &mut Vec<Judged>, inputs: &Inputs) -> Option<Decided> {
+        let repetitions = inputs.history.repetitions.iter().map(Indexed::new);
+        let dst: Vec<Indexed<'_>> =
+            std::iter::once(Indexed::new(&inputs.dst)).chain(repetitions).collect();
+        let (limits, tolerance) = (self.options.history, self.options.tolerance);
+        if let Some((_, model)) = &inputs.history.model {
+            let references = self.references.len();
+            let decided =
+                history_rule::by_model(judged, model, &dst, limits, tolerance.value, references);
+            return Some(decided);
+        }
+        // Whoever names a limit, or asks for a modifier of it, wants that limit.
+        let modified =
+            self.options.average_weight != 0.0 || self.options.n_out_of_weight != 0.0;
+        if self.judge.rule() != Rule::Tolerance || tolerance.given || modified {
+            return None;
+        }
+        history_rule::pairwise(judged, &self.src, &dst, limits, tolerance.value)
+    }
+
     fn judge_known(&self, src: &Measurement) -> Judged {
         let id = &src.id;
         let dst = self.dst.get(id);

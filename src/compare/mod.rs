@@ -12,6 +12,7 @@ mod direction;
 pub mod environment;
 mod errors;
 mod groups;
+pub mod history_rule;
 mod incidents;
 pub mod inputs;
 pub mod judge;
@@ -19,10 +20,12 @@ mod modifiers;
 mod records;
 pub mod score;
 pub mod since;
+pub mod suspects;
 pub mod types;
 pub mod verdict;
 
-pub use inputs::{Inputs, Limit, LineModel, ModelLine, Options};
+pub use history_rule::HistoryLimits;
+pub use inputs::{HistoryInputs, Inputs, Limit, LineModel, ModelLine, Options};
 pub use types::*;
 
 /// Compares DST with SRC, in the light of the references.

@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn a_throughput_of_nothing_is_as_bad_as_can_be() {
         let goodness = Goodness::choose(&[100.0], 1.0).expect("a value");
-        assert_eq!(goodness.of(0.0), f64::NEG_INFINITY);
+        assert!(goodness.of(0.0) < f64::MIN);
         let latency = Goodness::choose(&[100.0], -1.0).expect("a value");
-        assert_eq!(latency.of(0.0), f64::INFINITY);
+        assert!(latency.of(0.0) > f64::MAX);
     }
 }

@@ -21,8 +21,8 @@ const GAP: f64 = 4.2;
 const BAND: f64 = 1.2;
 /// Fewest results in a state.
 const LEAST: usize = 3;
-/// Least share of a state.
-const SHARE: f64 = 0.10;
+/// Least share of a state: one in so many.
+const SHARE: usize = 10;
 /// Fewest changes between states, as runs: fewer are a step, not states.
 const RUNS: usize = 4;
 
@@ -42,7 +42,7 @@ pub fn find(residuals: &[f64]) -> Option<States> {
     sorted.sort_by(f64::total_cmp);
     let split = best_split(&sorted);
     let (low, high) = sorted.split_at(split);
-    let least = LEAST.max((SHARE * n as f64).ceil() as usize);
+    let least = LEAST.max(n.div_ceil(SHARE));
     if low.len() < least || high.len() < least {
         return None;
     }

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 use tracing::{debug, info, warn};
 
 use super::Problem;
+use crate::analysis::detect::model::HistoryModel;
 use crate::analysis::range_model::RangeModel;
 use crate::cli::exit::{COMPARE_USAGE, ExitCode, FAILED, INCOMPLETE};
-use crate::compare::{Inputs, LineModel};
+use crate::compare::{HistoryInputs, Inputs, LineModel};
 use crate::store::StoreError;
 use crate::store::read::{Include, ResultData, read_result};
 
@@ -74,13 +75,26 @@ pub(super) fn load_models(paths: &[PathBuf], usage: ExitCode) -> Result<Vec<Line
         .collect()
 }
 
+/// Loads the model of `--model`; one that cannot be used is wrong usage.
+pub(super) fn load_history(path: &Path, usage: ExitCode) -> Result<(String, HistoryModel), Problem> {
+    match HistoryModel::load(path) {
+        Ok(model) => Ok((path.display().to_string(), model)),
+        Err(error) => Err(Problem {
+            code: usage,
+            hint: error.hint_for_history(),
+            error: error.into(),
+        }),
+    }
+}
+
 /// Reads everything, in parallel; the order of the outcome is that of the arguments.
 ///
 /// SRC is always read strictly. A reference that cannot be read is left out and said.
 pub(super) fn read(
     positional: &[Named],
     further: &[Named],
-    models: Vec<LineModel>,
+    more_dst: &[Named],
+    (models, model): (Vec<LineModel>, Option<(String, HistoryModel)>),
     include_incorrect: bool,
 ) -> Result<Inputs, Problem> {
     let (src, dst, between) = match positional {
@@ -92,6 +106,7 @@ pub(super) fn read(
         }
     };
     let references: Vec<&Named> = between.iter().chain(further).collect();
+    let dst_at = dst;
     let load = |named: &Named, incorrect, samples| {
         debug!(path = %named.path.display(), "reading");
         read_result(&named.name, &named.path, Include { incorrect, samples })
@@ -110,6 +125,11 @@ pub(super) fn read(
         },
     );
     let (src, dst) = (needed(src)?, needed(dst)?);
+    // What cannot be read cannot be judged with DST, and leaving it out would change the verdict.
+    let repetitions = distinct(dst_at, more_dst)
+        .into_iter()
+        .map(|named| needed(load(named, include_incorrect, false)))
+        .collect::<Result<Vec<_>, _>>()?;
 
     let mut notes = Vec::new();
     let mut kept = Vec::new();
@@ -133,8 +153,23 @@ pub(super) fn read(
         references: kept,
         dst,
         models,
+        history: HistoryInputs { model, repetitions },
         notes,
     })
+}
+
+/// Returns the repetitions that are neither DST nor named before: a result counts once.
+fn distinct<'a>(dst: &Named, more: &'a [Named]) -> Vec<&'a Named> {
+    let real = |named: &Named| named.path.canonicalize().unwrap_or_else(|_| named.path.clone());
+    let mut seen = vec![real(dst)];
+    more.iter()
+        .filter(|named| {
+            let place = real(named);
+            let new = !seen.contains(&place);
+            seen.push(place);
+            new
+        })
+        .collect()
 }
 
 /// Takes SRC or DST, without which nothing can be compared.

@@ -9,6 +9,7 @@ use jiff::Zoned;
 use super::{Cli, FAILED, Format, Problem};
 use crate::cli::output::Target;
 use crate::compare::Comparison;
+use crate::compare::suspects::Suspects;
 use crate::render::Renderer;
 use crate::render::console::{Console, Detail};
 use crate::render::html::Html;
@@ -25,6 +26,7 @@ enum Report {
     Json,
     Markdown,
     PlotCsv,
+    Suspects,
 }
 
 /// Reports and where each goes, checked.
@@ -37,12 +39,13 @@ pub(super) struct Outputs {
 impl Outputs {
     /// Checks that every report has a place of its own.
     pub(super) fn new(cli: &Cli) -> anyhow::Result<Self> {
-        let asked: [(Report, &Option<OsString>); 5] = [
+        let asked: [(Report, &Option<OsString>); 6] = [
             (Report::Html, &cli.html),
             (Report::Xunit, &cli.xunit),
             (Report::Json, &cli.json),
             (Report::Markdown, &cli.markdown),
             (Report::PlotCsv, &cli.plot_csv),
+            (Report::Suspects, &cli.suspects),
         ];
         let all = asked
             .into_iter()
@@ -149,6 +152,11 @@ fn render(
         Report::Json => Json.render(comparison, &mut content),
         Report::Markdown => Markdown.render(comparison, &mut content),
         Report::PlotCsv => PlotCsv.render(comparison, &mut content),
+        Report::Suspects => {
+            serde_json::to_writer_pretty(&mut content, &Suspects::of(comparison))?;
+            content.push(b'\n');
+            return Ok(content);
+        }
     }
     .map_err(|error| anyhow!(error))?;
     Ok(content)
