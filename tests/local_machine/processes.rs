@@ -97,7 +97,7 @@ fn cancelling_ends_the_family_and_says_interrupted() {
 
 #[test]
 fn silence_ends_a_command_and_output_keeps_it_alive() {
-    let stalled = limits().stalled_after(Duration::from_secs(1));
+    let stalled = limits().stalled_after(Duration::from_secs(5));
     let error = shell()
         .run(&CommandLine::script("echo began; sleep 1000"), &stalled)
         .expect_err("goes silent");
