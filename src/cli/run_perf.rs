@@ -17,11 +17,12 @@ use super::exit::{ExitCode, FAILED, NOT_CLEAN, OK, USAGE};
 use super::item::{self, HostArg, Item};
 use crate::config::Config;
 use crate::control::controller::install_panic_hook;
+use crate::control::journal::JournalError;
 use crate::control::options::{PasswordSource, RunOptions};
 use crate::control::plan::{Plan, PlanError};
 use crate::control::progress::{Mode, Screen};
-use crate::control::recover;
 use crate::control::run::{self, Show};
+use crate::control::{recover, resume};
 use crate::secret::Redactor;
 
 const ABOUT: &str =
@@ -36,6 +37,7 @@ Examples:
   run-perf --profiles Localhost -- 'fio:{\"runtime\": 10, \"targets\": \"/var/tmp/fio.file\"}'
   run-perf --list
   run-perf --recover result_20260301_020000
+  run-perf --resume result_20260301_020000
 
 Exit codes:
   0    everything ran (a test that skips itself with a reason is a note); --recover: all undone
@@ -167,6 +169,11 @@ pub struct Cli {
         help_heading = "After a crash"
     )]
     recover: Option<PathBuf>,
+
+    /// Recover, then run what the plan stored with a result still lacks, into that result; no TEST
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["tests", "recover", "profiles", "hosts", "output", "force"],
+          help_heading = "After a crash")]
+    resume: Option<PathBuf>,
 
     /// With --recover: say what would be undone, and touch nothing
     #[arg(long, help_heading = "After a crash")]
@@ -357,6 +364,9 @@ fn run_with(args: Vec<OsString>) -> ExitCode {
     if let Some(result) = &cli.recover {
         return recover_from(result, &cli, &redactor);
     }
+    if let Some(result) = &cli.resume {
+        return resume_from(result, &args, &redactor, screen, &cli);
+    }
     match prepare(&cli, &args, &redactor) {
         Ok(plan) if cli.plan => answer(&plan.print(&redactor)),
         Ok(plan) => start(&plan, &redactor, screen, &cli),
@@ -426,6 +436,55 @@ fn recover_from(result: &std::path::Path, cli: &Cli, redactor: &Redactor) -> Exi
             OK => NOT_CLEAN,
             failed => failed,
         },
+        Err(error) => {
+            let hint = error.hint();
+            refuse(&anyhow::Error::new(error), hint.as_deref(), cli)
+        }
+    }
+}
+
+/// Gives the machines of a run that died back, then runs what it did not come to.
+fn resume_from(
+    result: &std::path::Path,
+    args: &[OsString],
+    redactor: &Redactor,
+    screen: Screen,
+    cli: &Cli,
+) -> ExitCode {
+    if !cli.plan {
+        match recover::recover(result, false, redactor) {
+            Ok(recovered) if recovered.is_clean() => {}
+            Ok(recovered) => {
+                return match answer(&recovered.report()) {
+                    OK => NOT_CLEAN,
+                    failed => failed,
+                };
+            }
+            // A run that died before it began its journal changed nothing.
+            Err(JournalError::None { .. }) => {}
+            Err(error) => {
+                let hint = error.hint();
+                return refuse(&anyhow::Error::new(error), hint.as_deref(), cli);
+            }
+        }
+    }
+    let asked = resume::Asked {
+        wait_held: cli.wait_held.unwrap_or_default(),
+        command_line: args
+            .iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect(),
+    };
+    let planned = Config::load(cli.common.config.as_deref())
+        .map_err(|error| resume::ResumeError::Plan(error.into()))
+        .and_then(|config| resume::plan(result, &config, redactor, asked));
+    match planned {
+        Ok(plan) if plan.profiles.is_empty() => answer(&format!(
+            "PASS: nothing is left to run, result in {}\n",
+            result.display()
+        )),
+        Ok(plan) if cli.plan => answer(&plan.print(redactor)),
+        Ok(plan) => start(&plan, redactor, screen, cli),
         Err(error) => {
             let hint = error.hint();
             refuse(&anyhow::Error::new(error), hint.as_deref(), cli)

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod private;
 pub mod progress;
 pub mod recover;
+pub mod resume;
 pub mod run;
 pub mod undo;
 

@@ -38,6 +38,8 @@ pub struct Plan {
     pub setup: HostSetup,
     /// Where the result goes; `None` is named by the time of the start.
     pub output: Option<PathBuf>,
+    /// Goes on with the result that is there.
+    pub resumes: bool,
     /// Worth knowing before the start, one line each.
     pub notes: Vec<String>,
     /// What was asked.
@@ -147,6 +149,7 @@ impl Plan {
             profiles,
             setup,
             output,
+            resumes: false,
             notes,
             options,
         })

@@ -13,8 +13,10 @@ use super::journal::{Header, Journal, JournalError, MachineRef};
 use super::mask::mask;
 use super::plan::{Plan, digest};
 use super::progress::{Mode, Previous, Progress, Screen, find_previous};
+use super::resume::PLAN_FILE;
 use crate::cli::exit::ExitCode;
 use crate::secret::Redactor;
+use crate::store::metadata::Metadata;
 use crate::store::metadata_file::MetadataFile;
 use crate::store::write::{Existing, ResultStore};
 use crate::store::{StoreError, atomic};
@@ -73,13 +75,15 @@ impl StartError {
 /// of the outcome.
 pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, StartError> {
     let plan_text = plan.to_json(redactor);
-    let plan_digest = digest(&plan_text);
     let root = output_path(plan);
     let parent = root
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let previous = find_previous(parent, &plan_digest, plan);
+    let previous = match plan.resumes {
+        true => None,
+        false => find_previous(parent, &digest(&plan_text), plan),
+    };
 
     let cancel = CancelToken::default();
     let durations = durations(plan, previous.as_ref());
@@ -107,40 +111,18 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     let signals = cancel::install(cancel.clone(), last_words, progress.printer())
         .map_err(StartError::Signals)?;
 
-    let existing = if plan.options.force {
-        Existing::Replace
+    let Place {
+        store,
+        file,
+        run_id,
+        custom,
+        common,
+    } = if plan.resumes {
+        open_again(plan, &root, redactor, &show.long_options)?
     } else {
-        Existing::Refuse
+        open_new(plan, &root, redactor, &show.long_options, &plan_text)?
     };
-    let store = ResultStore::create(&root, existing)?;
-    // Commands run anywhere; what is handed to them must not depend on the working directory.
-    let absolute = std::path::absolute(&root).map_err(StoreError::io("read", &root))?;
-    let store = ResultStore::open(&absolute).unwrap_or(store);
-    let plan_path = absolute.join("__plan__.json");
-    atomic::write_file(&plan_path, |out| out.write_all(plan_text.as_bytes()))?;
-    let run_id = plan
-        .options
-        .run_id
-        .clone()
-        .unwrap_or_else(|| ulid::Ulid::generate().to_string());
-    let (custom, fixed) = metadata(plan, redactor, &show.long_options, &run_id, &plan_digest);
-    let pairs = |pairs: &[(String, String)]| {
-        pairs
-            .iter()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect::<Vec<_>>()
-    };
-    let file = MetadataFile::create(
-        &absolute,
-        custom
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-        fixed
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-    )?;
-    let common: BTreeMap<String, String> =
-        pairs(&custom).into_iter().chain(pairs(&fixed)).collect();
+    let absolute = store.root().to_owned();
 
     let machines = plan
         .hosts
@@ -157,7 +139,7 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         cancel: cancel.clone(),
         observer: progress.observer(),
         redactor: redactor.clone(),
-        metadata: custom.into_iter().collect(),
+        metadata: custom,
         monitor_interval: plan.options.monitor_interval,
         journal,
     };
@@ -185,6 +167,97 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     Ok(Finished {
         exit,
         summary: summary(&tally, &shown, previous.as_ref(), show.quiet),
+    })
+}
+
+/// A result directory that is ready to be filled.
+struct Place {
+    store: ResultStore,
+    file: MetadataFile,
+    run_id: String,
+    /// What the person gave.
+    custom: BTreeMap<String, String>,
+    /// What every test's own metadata repeats.
+    common: BTreeMap<String, String>,
+}
+
+fn open_new(
+    plan: &Plan,
+    root: &Path,
+    redactor: &Redactor,
+    long_options: &[String],
+    plan_text: &str,
+) -> Result<Place, StoreError> {
+    let existing = if plan.options.force {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    let store = ResultStore::create(root, existing)?;
+    // Commands run anywhere; what is handed to them must not depend on the working directory.
+    let absolute = std::path::absolute(root).map_err(StoreError::io("read", root))?;
+    let store = ResultStore::open(&absolute).unwrap_or(store);
+    let plan_path = absolute.join(PLAN_FILE);
+    atomic::write_file(&plan_path, |out| out.write_all(plan_text.as_bytes()))?;
+    let run_id = plan
+        .options
+        .run_id
+        .clone()
+        .unwrap_or_else(|| ulid::Ulid::generate().to_string());
+    let (custom, fixed) = metadata(plan, redactor, long_options, &run_id, &digest(plan_text));
+    fn words(pairs: &Pairs) -> impl Iterator<Item = (&str, &str)> {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+    let file = MetadataFile::create(&absolute, words(&custom), words(&fixed))?;
+    let common = custom.iter().chain(&fixed).cloned().collect();
+    Ok(Place {
+        store,
+        file,
+        run_id,
+        custom: custom.into_iter().collect(),
+        common,
+    })
+}
+
+/// Goes on with a result under its own name and metadata; that it was resumed is noted.
+fn open_again(
+    plan: &Plan,
+    root: &Path,
+    redactor: &Redactor,
+    long_options: &[String],
+) -> Result<Place, StoreError> {
+    let absolute = std::path::absolute(root).map_err(StoreError::io("read", root))?;
+    let store = ResultStore::open(&absolute)?;
+    let (known, _) = Metadata::read(&absolute)?;
+    let run_id = known
+        .get("run_id")
+        .map_or_else(|| ulid::Ulid::generate().to_string(), str::to_owned);
+    let common: BTreeMap<String, String> = known
+        .values
+        .into_iter()
+        .filter(|(key, _)| {
+            !key.starts_with("environment_")
+                && !["finished", "exit_code", "resumed", "resumed_cmd"].contains(&key.as_str())
+        })
+        .collect();
+    let custom = common
+        .iter()
+        .filter(|(key, _)| !FIXED_KEYS.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let file = MetadataFile::open(&absolute);
+    file.append("resumed", &now())?;
+    let clean = |word: &str| redactor.clean(word);
+    let command = mask(&plan.options.command_line, long_options, &clean);
+    file.append("resumed_cmd", &command)?;
+    Ok(Place {
+        store,
+        file,
+        run_id,
+        custom,
+        common,
     })
 }
 
@@ -225,6 +298,19 @@ fn durations(plan: &Plan, previous: Option<&Previous>) -> Vec<Option<Duration>> 
         _ => planned,
     }
 }
+
+/// Keys of `RUNPERF_METADATA` a run writes itself at its start.
+const FIXED_KEYS: [&str; 9] = [
+    "distro",
+    "guest_distro",
+    "runperf_version",
+    "runperf_cmd",
+    "machine",
+    "machine_url",
+    "run_id",
+    "started",
+    "plan_sha256",
+];
 
 type Pairs = Vec<(String, String)>;
 

@@ -78,6 +78,7 @@ fn packages_come_from_dnf_where_the_system_is_of_the_fedora_family() {
         program = support::program().display(),
     );
     let output = Command::new("unshare")
+        .env("RUNPERF_STATE_DIR", at("state"))
         .args(["-m", "sh", "-c", &script])
         .env("HOME", at("home"))
         .output()

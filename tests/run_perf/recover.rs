@@ -331,3 +331,104 @@ fn what_cannot_be_undone_is_said_with_exit_code_4() {
     assert_eq!(place.run(&["--recover", "r", "--", "dummy"]).code, 2);
     assert_eq!(place.run(&["--dry-run", "--", "dummy"]).code, 2);
 }
+
+#[test]
+fn a_resumed_run_does_only_what_is_missing() {
+    let place = site();
+    let mut run = command(&place)
+        .args([
+            "--output",
+            "r",
+            "--metadata",
+            "build=7",
+            "--retry-tests",
+            "1",
+        ])
+        .args(["--host-setup-script", "setup.sh", "--profiles", "Localhost"])
+        .args(["Localhost:{\"__NAME__\": \"Again\"}", "--", "dummy"])
+        .arg("command:{\"__NAME__\": \"slow\", \"command\": [\"sleep\", \"2\"], \"samples\": 1}")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let began = Instant::now();
+    let started = |name: &str| {
+        let folder = place.path().join(name);
+        std::fs::read_dir(folder).is_ok_and(|mut all| all.next().is_some())
+    };
+    while !started("r/Localhost/slow") {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "waited in vain for the slow test"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run.kill().expect("it runs");
+    run.wait().expect("it is gone");
+    let first = place.read("r/Localhost/dummy/0000/result.json");
+    let plan = place.read("r/__plan__.json");
+
+    let ended = recover(&place, &["--resume", "r"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.last_line(), "PASS: 3 of 3 tests ran, result in r");
+    assert!(
+        ended
+            .stdout
+            .contains("resumed: 1 of 4 tests had run before"),
+        "{}",
+        ended.stdout
+    );
+    for (test, count) in [
+        ("Localhost/dummy", 1),
+        ("Localhost/slow", 1),
+        ("Again/dummy", 1),
+        ("Again/slow", 1),
+    ] {
+        let names = place.list(&format!("r/{test}"));
+        let serials = names.iter().filter(|name| name.starts_with('0')).count();
+        assert_eq!(serials, count, "{test}: {names:?}");
+    }
+    assert_eq!(place.read("r/Localhost/dummy/0000/result.json"), first);
+    assert_eq!(place.read("r/__plan__.json"), plan);
+    assert!(place.metadata("r", "resumed").is_some() && place.metadata("r", "finished").is_some());
+    assert!(
+        place
+            .read("r/Again/slow/0000/RUNPERF_METADATA.json")
+            .contains("\"build\""),
+        "metadata of the run is known to its later tests"
+    );
+    assert!(
+        place
+            .read("r/__journal__.jsonl")
+            .ends_with("\"event\":\"clean\"}\n")
+    );
+
+    let again = recover(&place, &["--resume", "r"]);
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (0, "PASS: nothing is left to run, result in r\n")
+    );
+}
+
+#[test]
+fn a_plan_that_means_something_else_now_is_not_resumed() {
+    let place = site();
+    assert!(kill_after(&place, 5));
+    place.write("setup.sh", "sleep 0.2\n");
+    let changed = recover(&place, &["--resume", "r"]);
+    assert_eq!(changed.code, 2, "{}", changed.stdout);
+    assert!(
+        changed
+            .stderr
+            .contains("`host_setup_script` of its plan comes out differently now"),
+        "{}",
+        changed.stderr
+    );
+    let none = recover(&place, &["--resume", "data"]);
+    assert_eq!(none.code, 2, "{}", none.stdout);
+    assert!(
+        none.stderr.contains("its __plan__.json cannot be read"),
+        "{}",
+        none.stderr
+    );
+}

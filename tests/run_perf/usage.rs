@@ -88,7 +88,6 @@ fn every_name_of_a_later_build_says_so() {
         &["--provisioner", "Beaker", "--", "dummy"],
         &["--", "iperf3"],
         &["--keep", "--", "dummy"],
-        &["--resume", "result"],
         &["--ask-password", "--", "dummy"],
     ] {
         let said = refused(args);

@@ -12,8 +12,6 @@ pub(super) struct Later {
     host_keys: Option<String>,
     #[arg(long, hide = true, value_name = "FILE")]
     only: Option<String>,
-    #[arg(long, hide = true, value_name = "DIR")]
-    resume: Option<String>,
     #[arg(long, hide = true)]
     no_reboot: bool,
     #[arg(long, hide = true, value_name = "N")]
@@ -33,7 +31,6 @@ impl Later {
             ask_password,
             host_keys,
             only,
-            resume,
             no_reboot,
             parallel_hosts,
             html,
@@ -44,7 +41,6 @@ impl Later {
             ("--ask-password", *ask_password),
             ("--host-keys", host_keys.is_some()),
             ("--only", only.is_some()),
-            ("--resume", resume.is_some()),
             ("--no-reboot", *no_reboot),
             ("--parallel-hosts", parallel_hosts.is_some()),
             ("--html", html.is_some()),
