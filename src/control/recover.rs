@@ -112,7 +112,7 @@ impl Recovered {
         for host in &self.reboot {
             let _ = writeln!(
                 text,
-                "note:     {}: reboot it, the kernel runs with the old arguments until then",
+                "note:     {}: reboot it, the running system still shows what was changed",
                 one_line(host)
             );
         }

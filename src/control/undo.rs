@@ -47,6 +47,9 @@ pub enum Undo {
         /// Copy made by [`back_up`]; `None`: the file did not exist.
         #[serde(default)]
         backup: Option<String>,
+        /// What the changed file started lasts until a reboot.
+        #[serde(default)]
+        reboot: bool,
     },
     /// Removes what was made.
     RemovePath {
@@ -80,6 +83,12 @@ pub enum Undo {
         on: TargetRef,
         /// Which were added.
         remove: Vec<String>,
+        /// Which these replaced.
+        #[serde(default)]
+        put_back: Vec<String>,
+        /// Of this kernel, by grubby; absent: of the default one, by whatever is there.
+        #[serde(default)]
+        kernel: Option<String>,
     },
     /// Activates a tuned profile again.
     TunedProfile {
@@ -141,7 +150,7 @@ pub enum UndoError {
 const RESTORE: &str = r#"if [ -e "$2" ] || [ -L "$2" ]; then
 cp -a -- "$2" "$1.runperf-undo" && mv -f -- "$1.runperf-undo" "$1" || exit 1
 fi
-rm -f -- "$2" "$2.new" "$1.runperf-undo""#;
+rm -f -- "$2" "$2.new" "$1.runperf-undo" "$1.runperf-new""#;
 
 const REMOVE_MATCHING: &str = r#"for file in "$1/$2"*; do
 if [ -L "$file" ] || [ -f "$file" ]; then rm -f -- "$file" || status=1; fi
@@ -166,11 +175,17 @@ while pids=$(list); [ -n "$pids" ]; do
     round=$((round + 1)); sleep 0.1 2>/dev/null || sleep 1
 done"#;
 
-const KERNEL_ARGS: &str = r#"if command -v grubby >/dev/null; then
-    for arg do grubby --update-kernel=DEFAULT --remove-args="$arg" || exit 1; done
+/// Arguments: kernel, what to put back, what to remove.
+const KERNEL_ARGS: &str = r#"kernel=$1 back=$2; shift 2
+if command -v grubby >/dev/null; then
+    for arg do grubby --update-kernel="$kernel" --remove-args="$arg" || exit 1; done
+    [ -z "$back" ] || grubby --update-kernel="$kernel" --args="$back"
 else
-    rm -f -- /etc/default/grub.d/99-runperf.cfg /etc/default/grub.d/.99-runperf.cfg.new && update-grub
+    rm -f -- /etc/default/grub.d/99-runperf.cfg /etc/default/grub.d/99-runperf.cfg.new && update-grub
 fi"#;
+
+/// Where kernel arguments are added on systems with `update-grub`.
+pub(crate) const GRUB_DROP_IN: &str = "/etc/default/grub.d/99-runperf.cfg";
 
 const TUNED: &str = r#"if [ -n "$1" ]; then tuned-adm profile "$1"; else tuned-adm off; fi"#;
 
@@ -201,7 +216,10 @@ impl Undo {
 
     /// Returns whether the machine must be restarted for this to show.
     pub fn needs_reboot(&self) -> bool {
-        matches!(self, Undo::KernelArgs { .. })
+        matches!(
+            self,
+            Undo::KernelArgs { .. } | Undo::RestoreFile { reboot: true, .. }
+        )
     }
 
     /// Takes the step; goes on when the run is told to stop.
@@ -229,7 +247,10 @@ impl Undo {
                         self.must_be(is_file_path(backup), "the copy has no absolute path")?;
                         script(RESTORE).arg(path).arg(backup)
                     }
-                    None => CommandLine::new("rm").args(["-f", "--"]).arg(path),
+                    None => CommandLine::new("rm")
+                        .args(["-f", "--"])
+                        .arg(path)
+                        .arg(format!("{path}.runperf-new")),
                 }
             }
             Undo::RemovePath { path, tree, .. } => {
@@ -254,9 +275,15 @@ impl Undo {
                 self.must_be(mark.len() >= 16, "too many processes could carry this mark")?;
                 script(KILL_MARKED).arg(MARK).arg(mark)
             }
-            Undo::KernelArgs { remove, .. } => {
-                script(KERNEL_ARGS).args(remove.iter().map(String::as_str))
-            }
+            Undo::KernelArgs {
+                remove,
+                put_back,
+                kernel,
+                ..
+            } => script(KERNEL_ARGS)
+                .arg(kernel.as_deref().unwrap_or("DEFAULT"))
+                .arg(put_back.join(" "))
+                .args(remove.iter().map(String::as_str)),
             Undo::TunedProfile { name, .. } => {
                 script(TUNED).arg(name.as_deref().unwrap_or_default())
             }
@@ -373,9 +400,12 @@ mod tests {
         let step = Undo::KernelArgs {
             on: on(),
             remove: vec!["nohz=on".into()],
+            put_back: Vec::new(),
+            kernel: None,
         };
+        let text = r#"{"kernel_args":{"on":"foo","remove":["nohz=on"]}}"#;
+        assert_eq!(serde_json::from_str::<Undo>(text).expect("read"), step);
         let text = serde_json::to_string(&step).expect("JSON");
-        assert_eq!(text, r#"{"kernel_args":{"on":"foo","remove":["nohz=on"]}}"#);
         assert_eq!(serde_json::from_str::<Undo>(&text).expect("back"), step);
     }
 
@@ -429,6 +459,7 @@ mod tests {
             on: on(),
             path: of.clone(),
             backup: Some(to.clone()),
+            reboot: false,
         };
         step.take(&shell).expect("nothing was backed up yet");
         assert_eq!(std::fs::read_to_string(&path).expect("there"), "old\n");

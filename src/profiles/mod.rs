@@ -1,6 +1,7 @@
 //! Scenarios around a set of workers. The trait is here, each profile in a file of its own.
 
 pub mod localhost;
+pub mod persistent;
 pub mod registry;
 
 use crate::control::Context;
