@@ -62,6 +62,18 @@ pub struct RunOptions {
     pub command_line: Vec<String>,
 }
 
+/// What is done about the keys by which machines are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HostKeys {
+    /// Only machines whose key is known.
+    #[default]
+    Strict,
+    /// New machines too, whose key is kept; a changed key is refused.
+    AcceptNew,
+    /// Any machine.
+    Ignore,
+}
+
 /// Where a password comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordSource {

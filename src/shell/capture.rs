@@ -109,6 +109,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps what a stream brought; forgets it when the output has been taken away already.
+    pub(crate) fn push(&self, which: Stream, bytes: &[u8]) {
+        let mut state = self.lock();
+        state.last_output = Instant::now();
+        let clip = match which {
+            Stream::Stdout => &mut state.stdout,
+            Stream::Stderr => &mut state.stderr,
+        };
+        if let Some(clip) = clip {
+            clip.push(bytes);
+        }
+    }
+
     /// Reads a stream to its end. When the output has been taken away already (a grandchild kept
     /// the pipe after the command ended) it goes on reading and forgets, so that the writer is
     /// neither blocked nor killed.
@@ -117,17 +130,7 @@ impl Shared {
         loop {
             match from.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(count) => {
-                    let mut state = self.lock();
-                    state.last_output = Instant::now();
-                    let clip = match which {
-                        Stream::Stdout => &mut state.stdout,
-                        Stream::Stderr => &mut state.stderr,
-                    };
-                    if let Some(clip) = clip {
-                        clip.push(&buffer[..count]);
-                    }
-                }
+                Ok(count) => self.push(which, &buffer[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }

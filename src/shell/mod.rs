@@ -1,6 +1,6 @@
-//! Executing commands somewhere: on this machine, later over SSH or in a pod.
+//! Executing commands somewhere: on this machine, over SSH, later in a pod.
 //!
-//! [`Shell`] is the trait; [`local`] runs on this machine, [`scripted`] plays a machine in unit
+//! [`Shell`] is the trait; [`local`] runs on this machine, `ssh` on another one, [`scripted`] plays a machine in unit
 //! tests, [`log`] writes what was typed into `__sessions__`. A command is a [`CommandLine`]: a list
 //! of arguments that quotes itself and knows which of them are secret.
 
@@ -12,6 +12,8 @@ pub mod log;
 pub(crate) mod processes;
 pub mod quote;
 pub mod scripted;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -292,6 +294,44 @@ pub enum ShellError {
         /// Which.
         path: PathBuf,
     },
+    /// There is no connection to it.
+    #[error("cannot reach {target}")]
+    Connect {
+        /// Which machine; a jump host where that is the one.
+        target: Target,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It lets nobody in with what was tried.
+    #[error("cannot log in to {target}: {tried}")]
+    Auth {
+        /// Which machine.
+        target: Target,
+        /// What was tried and what it takes, without secrets.
+        tried: String,
+    },
+    /// Its host key is not the one it should have.
+    #[error("the host key of {target} {reason}")]
+    HostKey {
+        /// Which machine.
+        target: Target,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The connection broke while something ran; what it was is ended if the machine can be reached.
+    #[error("the connection to {target} was lost while `{command}` ran")]
+    Lost {
+        /// Where.
+        target: Target,
+        /// What.
+        command: CommandLine,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file could not be moved.
     #[error("cannot {action} {} on {target}", path.display())]
     File {
@@ -308,7 +348,8 @@ pub enum ShellError {
 }
 
 impl ShellError {
-    /// Returns the class of this failure as reports name it: `timeout`, `stall`, `interrupted`, `shell`.
+    /// Returns the class of this failure as reports name it: `timeout`, `stall`, `interrupted`,
+    /// `connect`, `auth`, `host-key`, `lost`, `shell`.
     pub fn class(&self) -> &'static str {
         match self {
             ShellError::TimedOut { .. } => "timeout",
@@ -316,9 +357,35 @@ impl ShellError {
             ShellError::Interrupted { .. } => "interrupted",
             ShellError::NotFound { .. } => "not-found",
             ShellError::Failed { .. } => "exit-status",
+            ShellError::Connect { .. } => "connect",
+            ShellError::Auth { .. } => "auth",
+            ShellError::HostKey { .. } => "host-key",
+            ShellError::Lost { .. } => "lost",
             ShellError::Io { .. } | ShellError::NoSuchFile { .. } | ShellError::File { .. } => {
                 "shell"
             }
+        }
+    }
+
+    /// Returns whether the machine itself is out of reach, so that nothing else will work there either.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            ShellError::Connect { .. }
+                | ShellError::Auth { .. }
+                | ShellError::HostKey { .. }
+                | ShellError::Lost { .. }
+        )
+    }
+
+    /// Returns the next step for the person who reads the message.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            ShellError::HostKey { hint, .. } if !hint.is_empty() => Some(hint),
+            ShellError::Auth { .. } => Some(
+                "give it a key (`ssh-copy-id`), add one to the agent, or name passwords with --default-passwords or --ask-password",
+            ),
+            _ => None,
         }
     }
 }

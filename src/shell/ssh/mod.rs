@@ -1,0 +1,346 @@
+//! Commands on other machines over SSH.
+//!
+//! [`SshShell`] does there what [`LocalShell`](super::local::LocalShell) does here: the same outputs,
+//! the same errors, and when a limit ends a command everything it started is gone before
+//! [`Shell::run`] returns. One connection carries one command at a time (`pool`); each command runs
+//! in a session of its own, with a mark in its environment and a pid file in a private folder of
+//! unpredictable name (`wrap`), so that it is found again when its connection is gone.
+//!
+//! Differences that remain: a command that ended while something it left behind holds its output is
+//! noticed after 2 s of silence or more, and what was left behind then writes into a closed pipe.
+
+mod bridge;
+mod channel;
+mod config;
+mod connection;
+mod known_hosts;
+mod login;
+mod pool;
+mod process;
+mod route;
+mod transfer;
+mod wrap;
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use channel::{Mark, small, start};
+use connection::{Connection, Fault, StepError};
+use pool::Pool;
+use process::SshProcess;
+pub use route::{Address, Settings};
+
+use super::{CommandLine, Limits, Output, Process, Shell, ShellError, Target};
+use crate::control::cancel::CancelToken;
+
+/// Longer programs do not fit into one packet and go as a file.
+const LONGEST_LINE: usize = 24 << 10;
+/// For removing the private folder at the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(20);
+
+/// A machine that is reached over SSH; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct SshShell {
+    machine: Arc<Machine>,
+}
+
+#[derive(Debug)]
+struct Machine {
+    target: Target,
+    pool: Pool,
+    /// Private folder there, made by the first command.
+    folder: String,
+    /// How the marks of its commands begin.
+    mark: String,
+}
+
+impl SshShell {
+    /// Reads OpenSSH's configuration; connects to nobody yet. `name` is how the run calls the machine.
+    pub fn new(name: &str, address: &Address, settings: Arc<Settings>) -> Self {
+        let config = config::SshConfig::load(settings.config.as_deref());
+        let route = route::Route::resolve(address, &config, settings);
+        let machine = Machine {
+            target: route.to().target(),
+            pool: Pool::new(route),
+            folder: format!("/tmp/runperf-{}", ulid::Ulid::generate()),
+            mark: super::processes::mark_on(name).replace(char::is_whitespace, "_"),
+        };
+        Self {
+            machine: Arc::new(machine),
+        }
+    }
+
+    /// Returns the folder on the machine that holds everything of this shell; it need not exist.
+    pub fn folder(&self) -> &str {
+        &self.machine.folder
+    }
+
+    /// Removes the private folder and closes all connections. Commands that still run are waited for
+    /// a while.
+    ///
+    /// # Errors
+    /// When the machine cannot be reached any more.
+    pub fn close(&self) -> Result<(), ShellError> {
+        let limits = Limits::new(CancelToken::default()).within(CLOSE_LIMIT);
+        if !self.machine.pool.used() {
+            return Ok(());
+        }
+        self.machine.pool.wait_idle(&limits);
+        let command = CommandLine::new("rm").args(["-rf", "--", &self.machine.folder]);
+        let started = Instant::now();
+        let line = command.to_string();
+        let removed = self
+            .machine
+            .fresh(&command, &limits, started, |connection| {
+                small(connection, &line, &[], &limits, CLOSE_LIMIT)
+            });
+        self.machine.pool.clear();
+        removed.map(drop)
+    }
+
+    /// Forgets idle connections, for a machine that was restarted.
+    pub fn reconnect(&self) {
+        self.machine.pool.clear();
+    }
+}
+
+impl Machine {
+    /// Takes a connection and starts a line on it. A connection that broke while it was idle is
+    /// replaced; what may have begun to run is never run again.
+    fn begin(
+        &self,
+        line: &str,
+        shown: &CommandLine,
+        limits: &Limits,
+        started: Instant,
+    ) -> Result<(Connection, ssh2::Channel), ShellError> {
+        self.begin_with(|_| Ok(line.to_owned()), shown, limits, started)
+    }
+
+    fn begin_with(
+        &self,
+        line: impl Fn(&Connection) -> Result<String, StepError>,
+        shown: &CommandLine,
+        limits: &Limits,
+        started: Instant,
+    ) -> Result<(Connection, ssh2::Channel), ShellError> {
+        loop {
+            let (connection, used) = self
+                .pool
+                .take(limits)
+                .map_err(|fault| self.fault(fault, shown, limits, started))?;
+            let begun = line(&connection)
+                .map_err(|error| (error, true))
+                .and_then(|line| start(&connection, &line, limits));
+            let (error, harmless) = match begun {
+                Ok(channel) => return Ok((connection, channel)),
+                Err(error) => error,
+            };
+            drop(connection);
+            self.pool.lost();
+            match error {
+                StepError::Cut => return Err(cut_error(&self.target, shown, limits, started)),
+                _ if used && harmless => {
+                    tracing::debug!(machine = %self.target, "a connection was broken, opening a new one");
+                }
+                StepError::Slow => {
+                    let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer");
+                    return Err(ShellError::Lost {
+                        target: self.target.clone(),
+                        command: shown.clone(),
+                        source,
+                    });
+                }
+                StepError::Ssh(error) => {
+                    return Err(ShellError::Lost {
+                        target: self.target.clone(),
+                        command: shown.clone(),
+                        source: error.into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Does something small that may be done twice, on any connection that works.
+    fn fresh<T>(
+        &self,
+        shown: &CommandLine,
+        limits: &Limits,
+        started: Instant,
+        work: impl Fn(&Connection) -> Result<T, StepError>,
+    ) -> Result<T, ShellError> {
+        loop {
+            let (connection, used) = self
+                .pool
+                .take(limits)
+                .map_err(|fault| self.fault(fault, shown, limits, started))?;
+            match work(&connection) {
+                Ok(value) => {
+                    self.pool.give_back(connection);
+                    return Ok(value);
+                }
+                Err(error) => {
+                    drop(connection);
+                    self.pool.lost();
+                    if connection::is_over(limits) {
+                        return Err(cut_error(&self.target, shown, limits, started));
+                    }
+                    if !used {
+                        let source = match error {
+                            StepError::Ssh(error) => error.into(),
+                            _ => std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer"),
+                        };
+                        return Err(ShellError::Lost {
+                            target: self.target.clone(),
+                            command: shown.clone(),
+                            source,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&self, connection: Connection, reusable: bool) {
+        if reusable {
+            self.pool.give_back(connection);
+        } else {
+            drop(connection);
+            self.pool.lost();
+        }
+    }
+
+    fn fault(
+        &self,
+        fault: Fault,
+        shown: &CommandLine,
+        limits: &Limits,
+        started: Instant,
+    ) -> ShellError {
+        match fault {
+            Fault::Cut => cut_error(&self.target, shown, limits, started),
+            Fault::Again(error) | Fault::Final(error) => error,
+        }
+    }
+
+    /// Sends a program that is too long for a command line as a file, and returns what runs it.
+    fn as_file(
+        &self,
+        connection: &Connection,
+        script: &str,
+        limits: &Limits,
+    ) -> Result<String, StepError> {
+        let file = format!("{}/{}.sh", self.folder, connection.number);
+        let folder = &self.folder;
+        let line = format!("[ -d {folder} ] || mkdir -m 700 {folder}; cat >{file}");
+        let (exit, output) = small(connection, &line, script.as_bytes(), limits, CLOSE_LIMIT)?;
+        if !exit.success() {
+            tracing::warn!(machine = %self.target, message = %String::from_utf8_lossy(&output), "a long command could not be sent");
+        }
+        Ok(format!("exec sh {file}"))
+    }
+}
+
+/// Which limit it was.
+fn cut_error(
+    target: &Target,
+    command: &CommandLine,
+    limits: &Limits,
+    started: Instant,
+) -> ShellError {
+    let (target, command) = (target.clone(), command.clone());
+    match limits.deadline {
+        Some(deadline) if !limits.cancel.is_cancelled() => {
+            let limit = deadline.saturating_duration_since(started);
+            ShellError::TimedOut {
+                target,
+                command,
+                limit,
+                tail: String::new(),
+            }
+        }
+        _ => ShellError::Interrupted { target, command },
+    }
+}
+
+impl SshShell {
+    fn launch(&self, command: &CommandLine, limits: &Limits) -> Result<SshProcess, ShellError> {
+        let started = Instant::now();
+        let machine = &self.machine;
+        if connection::is_over(limits) {
+            return Err(cut_error(&machine.target, command, limits, started));
+        }
+        let io_error = |source| ShellError::Io {
+            target: machine.target.clone(),
+            command: command.clone(),
+            source,
+        };
+        let mark = super::quote::quote(&format!("{}{}", machine.mark, ulid::Ulid::generate()));
+        let pid_file =
+            |connection: &Connection| format!("{}/{}", machine.folder, connection.number);
+        // Checked before a connection is opened for it.
+        wrap::wrap(command, &mark, &machine.folder, "/dev/null").map_err(io_error)?;
+        let line = |connection: &Connection| {
+            let script = wrap::wrap(command, &mark, &machine.folder, &pid_file(connection))
+                .unwrap_or_default();
+            if script.len() > LONGEST_LINE {
+                return machine.as_file(connection, &script, limits);
+            }
+            Ok(format!("exec sh -c {}", super::quote::quote(&script)))
+        };
+        let (connection, channel) = machine.begin_with(line, command, limits, started)?;
+        let mark = Mark {
+            mark,
+            pid_file: pid_file(&connection),
+        };
+        SshProcess::new(
+            Arc::clone(machine),
+            connection,
+            channel,
+            mark,
+            command,
+            started,
+        )
+        .map_err(io_error)
+    }
+}
+
+impl Shell for SshShell {
+    fn target(&self) -> &Target {
+        &self.machine.target
+    }
+
+    fn run(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
+        self.launch(command, limits)?.wait(limits)
+    }
+
+    fn start(&self, command: &CommandLine) -> Result<Box<dyn Process>, ShellError> {
+        let limits = Limits::new(CancelToken::default()).within(START_LIMIT);
+        Ok(Box::new(self.launch(command, &limits)?))
+    }
+
+    fn upload(
+        &self,
+        from: &mut dyn Read,
+        to: &Path,
+        mode: u32,
+        limits: &Limits,
+    ) -> Result<(), ShellError> {
+        transfer::upload(&self.machine, from, to, mode, limits)
+    }
+
+    fn download(
+        &self,
+        from: &Path,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<u64, ShellError> {
+        transfer::download(&self.machine, from, to, limits)
+    }
+}
+
+/// What starting a background command may take, connecting included.
+const START_LIMIT: Duration = Duration::from_secs(90);

@@ -1,0 +1,6 @@
+//! Remote hosts: the SSH shell against a real sshd on this machine, and run-perf against hosts that
+//! are network namespaces (`tests/testbed/netns-hosts.sh`).
+#![cfg(feature = "ssh")]
+
+mod shell;
+mod support;
