@@ -19,9 +19,9 @@ const ABOUT: &str = "Make a small copy of a result that compares like the origin
 const LONG_ABOUT: &str = "\
 Make a small copy of a result that compares like the original.
 
-Kept are RUNPERF_METADATA, every PROFILE/TEST/SERIAL/result.json reduced to names, parameters, means \
-and spreads (no samples, no time series), RUNPERF_METADATA.json beside it, and every recorded failure \
-(__errorN__) whole. compare-perf and analyze-perf say the same about both. SRC is never changed.
+Kept are RUNPERF_METADATA, every PROFILE/TEST/SERIAL/result.json reduced to names, parameters, means, \
+spreads and samples (no time series, no raw output), RUNPERF_METADATA.json beside it, and every recorded failure \
+(__errorN__) whole. compare-perf and analyze-perf say the same about both, byte for byte. SRC is never changed.
 
 What is in DST already stays there. A file that differs from what would be written is refused before \
 anything is written, unless --force is given.";

@@ -420,6 +420,17 @@ fn transfer(
             fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
         }
         write_file_with(&target, Durability::Cached, |out| out.write_all(&bytes))?;
+        // A night that says no date has that of its metadata file; a file system that keeps no
+        // times is no reason to fail.
+        let modified = fs::metadata(from.join(path)).and_then(|meta| meta.modified());
+        modified
+            .and_then(|time| {
+                fs::File::options()
+                    .write(true)
+                    .open(&target)?
+                    .set_modified(time)
+            })
+            .unwrap_or_default();
     }
     Ok(Written {
         pruned,

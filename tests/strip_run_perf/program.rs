@@ -39,7 +39,7 @@ fn every_recorded_night_reads_the_same_after_stripping_and_takes_less_than_half(
                     before.len()
                 );
                 let text = String::from_utf8(content).expect("UTF-8");
-                assert!(!text.contains("\"samples\"") && !text.contains("\"timeseries\""));
+                assert!(!text.contains("\"timeseries\""));
             } else {
                 assert_eq!(content, before, "{}", path.display());
             }
@@ -245,7 +245,7 @@ fn help_teaches_and_old_abbreviations_work() {
         "Exit codes:",
         "--attach-sysinfo",
         "--force",
-        "no samples, no time series",
+        "no time series, no raw output",
     ] {
         assert!(help.out.contains(part), "{part} in\n{}", help.out);
     }
@@ -256,6 +256,72 @@ fn help_teaches_and_old_abbreviations_work() {
         strip(&["--include", "--attach"], &night, &small).code,
         Some(0)
     );
+}
+
+#[test]
+fn reports_of_small_results_are_those_of_the_originals() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (originals, small) = (dir.path().join("originals"), dir.path().join("small"));
+    fs::create_dir(&originals).expect("made");
+    let names: Vec<String> = nights()
+        .iter()
+        .enumerate()
+        .map(|(index, night)| {
+            let name = format!("{index:02}");
+            std::os::unix::fs::symlink(night, originals.join(&name)).expect("linked");
+            assert_eq!(strip(&[], night, &small.join(&name)).code, Some(0));
+            name
+        })
+        .collect();
+    let samples = original_samples(&originals.join("00"));
+    assert!(samples > 0, "there is something to lose");
+    for rule in [&[][..], &["--compat"]] {
+        let reports = |root: &Path| {
+            let said = said(
+                Command::new(env!("CARGO_BIN_EXE_compare-perf"))
+                    .current_dir(root)
+                    .args(rule)
+                    .args([
+                        "--html", "r.html", "--xunit", "r.xml", "--json", "r.json", "-vv", "--",
+                    ])
+                    .args(&names),
+            );
+            assert_eq!(said.code, Some(2), "{}", said.err);
+            let time = regex::Regex::new(
+                "(timestamp=\"[^\"]*\"|Made by compare-perf [0-9.]+ at [0-9: -]+)",
+            )
+            .expect("a good pattern");
+            let read = |name: &str| {
+                let text = fs::read_to_string(root.join(name)).expect("written");
+                time.replace_all(&text, "NOW").into_owned()
+            };
+            [said.out, read("r.json"), read("r.xml"), read("r.html")]
+        };
+        let (of_originals, of_small) = (reports(&originals), reports(&small));
+        assert!(of_originals[1].contains("\"runperf-comparison/1\""));
+        for (one, other) in of_originals.iter().zip(&of_small) {
+            similar(one, other);
+        }
+    }
+}
+
+/// Returns how many samples a comparison sees in a result.
+fn original_samples(path: &Path) -> usize {
+    let include = runperf::store::read::Include {
+        samples: true,
+        ..Default::default()
+    };
+    let data = runperf::store::read::read_result("r", path, include).expect("a result");
+    data.measurements.iter().map(|m| m.samples.len()).sum()
+}
+
+/// Fails with the first line that differs, instead of two whole reports.
+fn similar(one: &str, other: &str) {
+    for (a, b) in one.lines().zip(other.lines()) {
+        let cut = |line: &str| line.chars().take(2000).collect::<String>();
+        assert!(a == b, "{}\n{}", cut(a), cut(b));
+    }
+    assert_eq!(one.lines().count(), other.lines().count());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 /// Keys of a metric entry that are kept: who, figures, and what they mean.
-const ENTRY_KEYS: [&str; 7] = [
+const ENTRY_KEYS: [&str; 8] = [
     "client_hostname",
     "server_hostname",
     "server_port",
@@ -16,6 +16,7 @@ const ENTRY_KEYS: [&str; 7] = [
     "stddevpct",
     "unit",
     "better",
+    "samples",
 ];
 
 /// Returns the file's content with only what is needed, compact, keys in their order.
@@ -40,6 +41,9 @@ enum Level {
     /// Entries of one metric.
     Entries,
     Entry,
+    /// Of one entry.
+    Samples,
+    Sample,
     /// Kept whole.
     Whole,
 }
@@ -54,8 +58,10 @@ impl Level {
             (Level::Iteration, "iteration_data") => Some(Level::Data),
             (Level::Data, "throughput" | "latency") => Some(Level::Class),
             (Level::Class, _) => Some(Level::Entries),
+            (Level::Entry, "samples") => Some(Level::Samples),
+            (Level::Sample, "value") => Some(Level::Whole),
             (Level::Entry, key) if ENTRY_KEYS.contains(&key) => Some(Level::Whole),
-            (Level::File | Level::Entries | Level::Whole, _) => Some(Level::Whole),
+            (Level::File | Level::Entries | Level::Samples | Level::Whole, _) => Some(Level::Whole),
             _ => None,
         }
     }
@@ -65,6 +71,7 @@ impl Level {
         match self {
             Level::File => Level::Iteration,
             Level::Entries => Level::Entry,
+            Level::Samples => Level::Sample,
             _ => Level::Whole,
         }
     }
@@ -129,7 +136,15 @@ impl<'de> Visitor<'de> for Level {
                 }
             }
         }
-        Ok(kept.into())
+        let mut kept = kept.into();
+        // Reports show the samples of `all` only.
+        if self == Level::Entry
+            && !is_all(&kept)
+            && let Value::Object(entry) = &mut kept
+        {
+            entry.shift_remove("samples");
+        }
+        Ok(kept)
     }
 }
 
@@ -167,7 +182,11 @@ mod tests {
         );
         let kept = |client| {
             format!(
-                r#"{{"client_hostname":"{client}","mean":1.0,"stddevpct":0.1,"unit":"ns","better":"lower"}}"#
+                r#"{{"client_hostname":"{client}","mean":1.0,"stddevpct":0.1,"unit":"ns","better":"lower"{}}}"#,
+                match client {
+                    "all" => r#","samples":[{"value":1}]"#,
+                    _ => "",
+                }
             )
         };
         assert_eq!(
