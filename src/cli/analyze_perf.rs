@@ -183,7 +183,10 @@ impl Cli {
             target
                 .check()
                 .map_err(|error| Problem::usage(error, None))?;
-            if targets[..index].contains(target) {
+            if targets[..index]
+                .iter()
+                .any(|other| other == target || other.is_same_file(target))
+            {
                 let name = match target {
                     Target::Stdout => "standard output".into(),
                     Target::File(path) => path.display().to_string(),

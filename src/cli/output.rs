@@ -37,6 +37,9 @@ impl Target {
         let Target::File(path) = self else {
             return Ok(());
         };
+        if path.as_os_str().is_empty() {
+            bail!("cannot write to a file without a name");
+        }
         if path.is_dir() {
             bail!("cannot write {}: it is a directory", path.display());
         }
@@ -49,6 +52,14 @@ impl Target {
             );
         }
         Ok(())
+    }
+
+    /// Returns whether both would end up in the same file, however it is spelled.
+    pub fn is_same_file(&self, other: &Target) -> bool {
+        let (Target::File(a), Target::File(b)) = (self, other) else {
+            return false;
+        };
+        a == b || place(a).is_some_and(|place_of_a| Some(place_of_a) == place(b))
     }
 
     /// Writes `content` as a whole: through a temporary file beside the target and one rename, so
@@ -80,6 +91,12 @@ pub fn print(content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Returns where a file is or will be, without links and detours.
+fn place(path: &Path) -> Option<PathBuf> {
+    let directory = || Some(fs::canonicalize(parent(path)).ok()?.join(path.file_name()?));
+    fs::canonicalize(path).ok().or_else(directory)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -156,6 +173,28 @@ mod tests {
     }
 
     #[test]
+    fn one_file_is_known_by_every_spelling() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = |name: &str| Target::File(dir.path().join(name));
+        fs::create_dir(dir.path().join("sub")).expect("made");
+        fs::write(dir.path().join("there"), "").expect("written");
+        std::os::unix::fs::symlink("there", dir.path().join("link")).expect("linked");
+        for (a, b, same) in [
+            ("x", "x", true),
+            ("x", "./x", true),
+            ("x", "sub/../x", true),
+            ("there", "link", true),
+            ("x", "y", false),
+            ("x", "sub/x", false),
+            ("no/x", "no/./x", true),
+            ("no/x", "nor/x", false),
+        ] {
+            assert_eq!(target(a).is_same_file(&target(b)), same, "{a} {b}");
+        }
+        assert!(!Target::Stdout.is_same_file(&Target::Stdout));
+    }
+
+    #[test]
     fn a_target_without_a_place_is_refused_before_the_work() {
         let dir = tempfile::tempdir().expect("a directory");
         let error = |path: PathBuf| {
@@ -166,6 +205,7 @@ mod tests {
         };
         assert!(error(dir.path().join("no/where")).contains("there is no directory"));
         assert!(error(dir.path().to_owned()).contains("it is a directory"));
+        assert!(error(PathBuf::new()).contains("without a name"));
         assert!(Target::from(OsString::from("-")).check().is_ok());
         assert!(Target::File("plain".into()).check().is_ok());
     }

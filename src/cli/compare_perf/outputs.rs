@@ -54,8 +54,9 @@ impl Outputs {
             all.partition(|(_, target)| *target == Target::Stdout);
         for (index, (_, target)) in files.iter().enumerate() {
             target.check()?;
-            if let Some((_, Target::File(path))) =
-                files[..index].iter().find(|(_, other)| other == target)
+            if let Some((_, Target::File(path))) = files[..index]
+                .iter()
+                .find(|(_, other)| other.is_same_file(target))
             {
                 bail!("two reports cannot both go to {}", path.display());
             }
