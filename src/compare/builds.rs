@@ -43,33 +43,51 @@ pub(crate) fn machines(result: &ResultData) -> Vec<String> {
         .collect()
 }
 
-/// Makes names of builds differ: equal ones get the name given, then the path, then a number.
+/// Makes names of builds differ: equal ones get the first of name given and path that tells them
+/// apart, else a number.
 fn tell_apart(builds: &mut [Build], results: &[&ResultData]) {
     let further: [fn(&ResultData) -> String; 2] = [
         |result| result.name.clone(),
         |result| result.path.display().to_string(),
     ];
-    for more in further {
-        for index in repeated(builds) {
-            let more = more(results[index]);
-            if builds[index].name != more {
-                builds[index].name = format!("{} ({more})", builds[index].name);
-            }
+    for group in repeated(builds) {
+        let label = builds[group[0]].name.clone();
+        let differ = |more: &fn(&ResultData) -> String| {
+            let all: std::collections::BTreeSet<String> =
+                group.iter().map(|index| more(results[*index])).collect();
+            all.len() == group.len()
+        };
+        // The same directory twice: only a number is left.
+        let more = further
+            .iter()
+            .find(|more| differ(more))
+            .unwrap_or(&further[0]);
+        let mut seen: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+        for index in group {
+            let name = match more(results[index]) {
+                more if more == label => label.clone(),
+                more => format!("{label} ({more})"),
+            };
+            let times = seen.entry(name.clone()).or_default();
+            *times += 1;
+            builds[index].name = match *times {
+                1 => name,
+                times => format!("{name} #{times}"),
+            };
         }
-    }
-    for (number, index) in repeated(builds).into_iter().enumerate().skip(1) {
-        builds[index].name = format!("{} #{}", builds[index].name, number + 1);
     }
 }
 
-/// Returns the indices of builds whose name another one has too.
-fn repeated(builds: &[Build]) -> Vec<usize> {
-    let mut count = std::collections::BTreeMap::new();
-    for build in builds {
-        *count.entry(build.name.as_str()).or_insert(0) += 1;
+/// Returns the indices of builds that have one name, a list a name.
+fn repeated(builds: &[Build]) -> Vec<Vec<usize>> {
+    let mut by_name: std::collections::BTreeMap<&str, Vec<usize>> =
+        std::collections::BTreeMap::new();
+    for (index, build) in builds.iter().enumerate() {
+        by_name.entry(&build.name).or_default().push(index);
     }
-    (0..builds.len())
-        .filter(|index| count[builds[*index].name.as_str()] > 1)
+    by_name
+        .into_values()
+        .filter(|indices| indices.len() > 1)
         .collect()
 }
 
@@ -82,4 +100,57 @@ pub(crate) fn named(src: &ResultData, references: &[ResultData], dst: &ResultDat
     let mut all: Vec<Build> = results.iter().map(|result| build(result)).collect();
     tell_apart(&mut all, &results);
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::sample::result;
+    use super::*;
+
+    #[test]
+    fn builds_of_one_name_are_told_apart_by_as_little_as_does() {
+        let at = |build: &str, name: &str, path: &str| {
+            let mut data = result(name, Vec::new());
+            data.path = path.into();
+            data.metadata.values.insert("build".into(), build.into());
+            data
+        };
+        for (results, expected) in [
+            (
+                [
+                    at("1", "a", "x/a"),
+                    at("2", "b", "x/b"),
+                    at("3", "a", "y/a"),
+                ],
+                ["1", "2", "3"],
+            ),
+            (
+                [
+                    at("1", "a", "x/a"),
+                    at("2", "b", "x/b"),
+                    at("1", "c", "x/c"),
+                ],
+                ["1 (a)", "2", "1 (c)"],
+            ),
+            (
+                [at("1", "a", "x/a"), at("1", "a", "y/a"), at("1", "1", "1")],
+                ["1 (x/a)", "1 (y/a)", "1"],
+            ),
+            (
+                [
+                    at("1", "a", "x/a"),
+                    at("1", "b", "x/b"),
+                    at("1", "a", "x/a"),
+                ],
+                ["1 (a)", "1 (b)", "1 (a) #2"],
+            ),
+        ] {
+            let [src, reference, dst] = results;
+            let names: Vec<String> = named(&src, &[reference], &dst)
+                .into_iter()
+                .map(|build| build.name)
+                .collect();
+            assert_eq!(names, expected);
+        }
+    }
 }

@@ -86,7 +86,11 @@ fn judge_group(
     group.band_pct = Some([0.0 - limit, limit]);
     group.bands = Some(score.abs() / limit).filter(|bands| bands.is_finite());
     group.change_pct = geometric_change(members);
-    group.basis = Some(format!("mean score of {} checks", scores.len()));
+    group.basis = Some(format!(
+        "mean score of {} check{}",
+        scores.len(),
+        if scores.len() == 1 { "" } else { "s" }
+    ));
     group.history = past.iter().map(|past| past.map(|(mean, _)| mean)).collect();
     group.checks = vec![Part {
         name: "mean".into(),

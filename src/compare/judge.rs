@@ -15,7 +15,7 @@ use super::types::{Build, CheckResult, Comparison, LimitsInForce, Rule, SamplePa
 use super::history_rule::{self, Decided, ModelRule};
 use super::{builds, direction, environment, errors, groups, incidents, verdict};
 use crate::analysis::directions::unit_of;
-use crate::metric::{Better, MetricId};
+use crate::metric::{Better, Check, MetricId};
 use crate::store::read::{Measurement, ResultData};
 
 /// One check with what its neighbours need to know about it.
@@ -426,37 +426,60 @@ pub(crate) fn named(id: &MetricId, better: Better) -> CheckResult {
 
 fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<String> {
     let mut notes = inputs.notes.clone();
+    for (role, result) in [("SRC", &inputs.src), ("DST", &inputs.dst)] {
+        let more = result.warnings.len().saturating_sub(1);
+        if let Some(first) = result.warnings.first() {
+            notes.push(match more {
+                0 => format!("reading {role}: {first}"),
+                _ => format!(
+                    "reading {role}: {first}; and {} (-v)",
+                    verdict::plural(more, "more remark")
+                ),
+            });
+        }
+    }
     let count = |label: &str| {
         metrics
             .iter()
             .filter(|check| check.labels.iter().any(|l| l == label))
             .count()
     };
-    for (label, text) in [
+    for (label, one, text) in [
         (
             "direction-unknown",
-            "have no known direction and are judged two-sided; name it with --better METRIC=higher|lower",
+            "1 metric has no known direction and is judged two-sided; name it with --better METRIC=higher|lower",
+            "metrics have no known direction and are judged two-sided; name it with --better METRIC=higher|lower",
         ),
         (
             CLIENTS_DIFFER,
-            "cover fewer clients than in SRC and count as missing",
+            "1 metric covers fewer clients than in SRC and counts as missing",
+            "metrics cover fewer clients than in SRC and count as missing",
         ),
         (
             "unit-differs",
-            "have another unit than in SRC; their numbers are compared as they stand",
+            "1 metric has another unit than in SRC; its numbers are compared as they stand",
+            "metrics have another unit than in SRC; their numbers are compared as they stand",
         ),
-        (FROM_ZERO, "are 0 in SRC: judged by their direction alone"),
+        (
+            FROM_ZERO,
+            "1 metric is 0 in SRC: judged by its direction alone",
+            "metrics are 0 in SRC: judged by their direction alone",
+        ),
     ] {
         let number = count(label);
         if number > 0 {
-            notes.push(format!("{number} metrics {text}"));
+            let text = match number {
+                1 => one.to_owned(),
+                _ => format!("{number} {text}"),
+            };
+            notes.push(text);
         }
     }
     for (role, index) in [("SRC", &cx.src), ("DST", &cx.dst)] {
         if index.repeated > 0 {
             notes.push(format!(
-                "{role} holds {} figures twice; the first of each counts",
-                index.repeated
+                "{role} holds {} twice; the first of each counts",
+                verdict::plural(index.repeated, "figure")
             ));
         }
     }
@@ -473,7 +496,8 @@ fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<Stri
         let number = unreadable(result);
         if number > 0 {
             notes.push(format!(
-                "{number} files of {role} {} cannot be read; their metrics are not compared",
+                "{} of {role} {} cannot be read; what it holds is not compared",
+                verdict::plural(number, "file"),
                 result.name
             ));
         }
@@ -495,8 +519,32 @@ fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<Stri
         if known < compared {
             notes.push(format!("{} of {compared} compared metrics are in no model and held against the fixed limits", compared - known));
         }
+        notes.extend(wide(metrics));
     }
     notes
+}
+
+/// Half of a normal range, in percent of SRC, above which a model says little about a metric.
+const WIDE_PCT: f64 = 25.0;
+
+/// Says when the models let half of the primary metrics change by more than [`WIDE_PCT`]: a pass by
+/// them means little.
+fn wide(metrics: &[CheckResult]) -> Option<String> {
+    let mut halves: Vec<f64> = metrics
+        .iter()
+        .filter(|check| check.primary && check.check == Check::Mean)
+        .filter_map(|check| check.band_pct)
+        .map(|[low, high]| (high - low) / 2.0)
+        .filter(|half| half.is_finite())
+        .collect();
+    halves.sort_by(f64::total_cmp);
+    let median = *halves.get(halves.len() / 2)?;
+    (median > WIDE_PCT).then(|| {
+        format!(
+            "the models are wide: the median primary metric may change by {median:.0} % before it is called; \
+             learn from more and calmer nights"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -89,10 +89,16 @@ pub(crate) fn reason(comparison: &Comparison) -> String {
             .iter()
             .filter(|incident| incident.status == Status::Regression)
             .count();
+        let primary = comparison.counts_primary.get(Status::Regression.word());
         said.push(format!(
-            "{} in {}",
+            "{} in {}{}",
             plural(regressions, "regression"),
-            plural(places, "place")
+            plural(places, "place"),
+            if primary.is_none_or(|number| *number == 0) {
+                " (secondary only)"
+            } else {
+                ""
+            }
         ));
     }
     let groups = comparison
@@ -132,7 +138,8 @@ pub(crate) fn reason(comparison: &Comparison) -> String {
     text
 }
 
-fn plural(number: usize, word: &str) -> String {
+/// Returns `1 place`, `4 places`.
+pub(crate) fn plural(number: usize, word: &str) -> String {
     if number == 1 {
         format!("1 {word}")
     } else {

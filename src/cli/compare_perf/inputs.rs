@@ -132,6 +132,10 @@ pub(super) fn read(
         .collect::<Result<Vec<_>, _>>()?;
 
     let mut notes = Vec::new();
+    // A job whose variable was empty would else look fine for ever.
+    if src.path == dst.path {
+        notes.push("SRC and DST are the same directory: nothing can differ".to_owned());
+    }
     let mut kept = Vec::new();
     for (data, named) in of_references.into_iter().zip(&references) {
         match data {
