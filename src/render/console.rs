@@ -216,7 +216,7 @@ impl<'a> Page<'a> {
         let value = |value: Option<f64>| value.map_or("-".to_owned(), |v| plain.number(v));
         let comparison = self.comparison();
         for check in comparison.metrics.iter().chain(&comparison.groups) {
-            let change = match (check.change_pct, check.check) {
+            let change = match (words::moved(check), check.check) {
                 (None, _) => "-".to_owned(),
                 (Some(change), crate::metric::Check::Stddev) => {
                     format!("{}pp", plain.signed(change))
@@ -359,18 +359,27 @@ impl<'a> Page<'a> {
         used += if with_band { 2 + band } else { 0 };
         let with_spark =
             self.options.width >= 100 && used + 2 + width(|r| &r.spark) <= self.options.width;
+        let averages = place.checks.iter().all(|check| words::is_average(check));
         for row in &rows {
-            let mut line = format!(
-                "    {}  {}{} {} {}{} {}  {}",
-                self.pad(&row.name, name),
-                " ".repeat(src - columns(&row.src)),
-                row.src,
-                self.words.arrow(),
-                " ".repeat(dst - columns(&row.dst)),
-                row.dst,
-                self.pad(&row.unit, unit),
-                self.paint(style(row.status), &self.pad(&row.change, change)),
-            );
+            let mut line = match averages {
+                // Two columns of dashes would say nothing.
+                true => format!(
+                    "    {}  {}",
+                    row.name,
+                    self.paint(style(row.status), &self.pad(&row.change, change))
+                ),
+                false => format!(
+                    "    {}  {}{} {} {}{} {}  {}",
+                    self.pad(&row.name, name),
+                    " ".repeat(src - columns(&row.src)),
+                    row.src,
+                    self.words.arrow(),
+                    " ".repeat(dst - columns(&row.dst)),
+                    row.dst,
+                    self.pad(&row.unit, unit),
+                    self.paint(style(row.status), &self.pad(&row.change, change)),
+                ),
+            };
             if with_band {
                 line.push_str("  ");
                 line.push_str(&self.pad(&row.band, band));
@@ -402,10 +411,16 @@ impl<'a> Page<'a> {
         };
         Row {
             status: check.status,
-            name: format!("{}{spread}{primary}", self.clean(&check.metric)),
+            name: match (words::is_average(check), &check.basis) {
+                (true, Some(basis)) => self.clean(basis),
+                _ => format!("{}{spread}{primary}", self.clean(&check.metric)),
+            },
             src: value(check.src),
             dst: value(check.dst),
-            unit: self.clean(&check.unit),
+            unit: match words::is_average(check) {
+                true => String::new(),
+                false => self.clean(&check.unit),
+            },
             change: self.words.change_in_words(check).unwrap_or_default(),
             band: self.words.band(check).map_or(String::new(), |band| {
                 format!("normal {band}{}", if spread.is_empty() { " %" } else { "" })
@@ -493,7 +508,7 @@ impl<'a> Page<'a> {
             };
             let text = match references {
                 0 => what,
-                _ => format!("{what}, in {present} of {references} references"),
+                _ => format!("{what}, {}", words::present(present, references)),
             };
             lines.push((Status::Missing, place.name(), text));
         }
@@ -525,7 +540,26 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Lines that start with a place; texts are cut to the width, never below something readable.
+    /// Returns a text in at most three lines of this width.
+    fn wrapped(&self, text: &str, width: usize) -> Vec<String> {
+        const MOST: usize = 3;
+        let mut lines = vec![String::new()];
+        for word in text.split_whitespace() {
+            let (count, last) = (lines.len(), lines.last_mut());
+            let Some(last) = last else { break };
+            match last.is_empty() {
+                true => last.push_str(word),
+                false if count == MOST || columns(last) + 1 + columns(word) <= width => {
+                    last.push(' ');
+                    last.push_str(word);
+                }
+                false => lines.push(word.to_owned()),
+            }
+        }
+        lines.iter().map(|line| self.fit(line, width)).collect()
+    }
+
+    /// Lines that start with a place; texts go on below, never narrower than something readable.
     fn named(&mut self, lines: &[(Status, String, String)]) {
         let names: Vec<String> = lines.iter().map(|(_, name, _)| self.clean(name)).collect();
         let room = self.options.width.saturating_sub(4);
@@ -536,9 +570,14 @@ impl<'a> Page<'a> {
             .unwrap_or(0)
             .min((room * 55 / 100).max(20));
         for ((status, _, text), name) in lines.iter().zip(&names) {
-            let text = self.fit(&self.clean(text), room.saturating_sub(column).max(30));
-            let line = format!("{} {}  {text}", self.mark(*status), self.pad(name, column));
-            self.line(&line);
+            let texts = self.wrapped(&self.clean(text), room.saturating_sub(column).max(24));
+            for (index, text) in texts.iter().enumerate() {
+                let line = match index {
+                    0 => format!("{} {}  {text}", self.mark(*status), self.pad(name, column)),
+                    _ => format!("{}{text}", " ".repeat(column + 4)),
+                };
+                self.line(&line);
+            }
         }
     }
 

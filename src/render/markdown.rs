@@ -53,7 +53,7 @@ impl Page {
 
 fn page(comparison: &Comparison) -> String {
     let view = View::new(comparison);
-    let sign = Words::RICH.shape(words::verdict_status(comparison.verdict));
+    let sign = words::verdict_shape(comparison.verdict);
     let head = format!(
         "{}: {}",
         words::verdict(comparison.verdict),
@@ -169,10 +169,13 @@ fn rows(view: &View<'_>, place: &Place<'_>) -> String {
             ""
         };
         text.push_str(&format!(
-            "| {} | {} | {}{spread}{unit} | {} | {} | {} | {since} |\n",
+            "| {} | {} | {} | {} | {} | {} | {since} |\n",
             rich.shape(place.status),
             escape(&place.name()),
-            escape(&check.metric),
+            match (words::is_average(check), &check.basis) {
+                (true, Some(basis)) => escape(basis),
+                _ => escape(&check.metric) + spread + &unit,
+            },
             value(check.src),
             value(check.dst),
             change.trim_end(),
@@ -294,7 +297,7 @@ mod tests {
             2,
             "the hidden line and the verdict: {text}"
         );
-        assert!(text.starts_with("<!-- compare-perf:1284 -->\n▲ PASS: 1000 of 1000 within band."));
+        assert!(text.starts_with("<!-- compare-perf:1284 -->\n✔ PASS: 1000 of 1000 within band."));
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl Words {
     ///
     /// A change from 0 has no number and is said in words.
     pub fn change(self, check: &CheckResult) -> Option<String> {
-        let Some(value) = check.change_pct.filter(|v| v.is_finite()) else {
+        let Some(value) = moved(check) else {
             return (check.src.is_some() && check.dst.is_some()).then(|| "from 0".to_owned());
         };
         Some(match check.check {
@@ -248,13 +248,26 @@ fn step(part: f64, count: usize) -> usize {
     bounds.take_while(|bound| part >= *bound).count()
 }
 
+/// Returns whether a check averages others instead of comparing two values.
+pub fn is_average(check: &CheckResult) -> bool {
+    let has = |wanted: &str| check.labels.iter().any(|label| label == wanted);
+    has("group") && !has("host-shift") && check.src.is_none() && check.dst.is_none()
+}
+
+/// Returns what a report calls the change of a check: of an average that is the mean score, which the
+/// limit is held against, not the change of its members.
+pub fn moved(check: &CheckResult) -> Option<f64> {
+    match is_average(check) {
+        true => check.score,
+        false => check.change_pct,
+    }
+    .filter(|v| v.is_finite())
+}
+
 /// Returns whether the change of a check is good news.
 pub fn turn(check: &CheckResult) -> Turn {
     // What prints as no change is none.
-    let Some(change) = check
-        .change_pct
-        .filter(|v| v.is_finite() && v.abs() >= 0.05)
-    else {
+    let Some(change) = moved(check).filter(|v| v.abs() >= 0.05) else {
         return Turn::Neither;
     };
     match check.better {
@@ -339,13 +352,31 @@ pub fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Returns the status whose shape and colour a verdict borrows.
-pub fn verdict_status(verdict: Verdict) -> Status {
+/// Returns the letter of a verdict's symbol and colour: `p` for a check mark, else that of a status.
+pub fn verdict_letter(verdict: Verdict) -> char {
     match verdict {
-        Verdict::Pass => Status::Improvement,
-        Verdict::Fail => Status::Regression,
-        Verdict::Error => Status::Error,
+        Verdict::Pass => 'p',
+        Verdict::Fail => Status::Regression.letter(),
+        Verdict::Error => Status::Error.letter(),
     }
+}
+
+/// Returns the sign of a verdict: a check mark, or the shape of a status; never that of an improvement,
+/// which a pass is not.
+pub fn verdict_shape(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✔",
+        Verdict::Fail => Words::RICH.shape(Status::Regression),
+        Verdict::Error => Words::RICH.shape(Status::Error),
+    }
+}
+
+/// Returns in how many of the references something is: `present in 1 of 3 references`.
+pub fn present(present: usize, references: usize) -> String {
+    format!(
+        "present in {present} of {}",
+        plural(references, "reference")
+    )
 }
 
 /// Returns the rule in force in words.

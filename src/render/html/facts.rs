@@ -106,22 +106,33 @@ pub(super) fn trust(view: &View<'_>) -> Vec<String> {
     let comparison = view.comparison;
     let mut said = Vec::new();
     let references = comparison.references.len();
-    let same_host = comparison
+    let hosts = match comparison.dst.machines.len() {
+        0 | 1 => "host",
+        _ => "hosts",
+    };
+    let elsewhere = comparison
         .references
         .iter()
-        .chain([&comparison.src])
-        .all(|build| build.machines == comparison.dst.machines);
-    said.push(match (references, same_host) {
-        (0, true) => "No references: SRC and DST stand alone, both from the same host".to_owned(),
-        (0, false) => {
+        .filter(|build| build.machines != comparison.dst.machines)
+        .count();
+    let src_elsewhere = comparison.src.machines != comparison.dst.machines;
+    said.push(match (references, elsewhere) {
+        (0, _) if src_elsewhere => {
             "No references: SRC and DST stand alone, and they come from different hosts".to_owned()
         }
-        (n, true) => format!("{}, all from this host", words::plural(n, "reference")),
-        (n, false) => format!(
-            "{}, not all from the same host",
+        (0, _) => format!("No references: SRC and DST stand alone, both from the same {hosts}"),
+        (n, 0) => format!(
+            "{}, all from the same {hosts} as DST",
+            words::plural(n, "reference")
+        ),
+        (n, other) => format!(
+            "{}, {other} of them with other hosts than DST",
             words::plural(n, "reference")
         ),
     });
+    if references > 0 && src_elsewhere {
+        said.push("SRC and DST come from different hosts".to_owned());
+    }
     if (1..5).contains(&references) {
         said.push("With fewer than 5 references nothing can be called flaky".to_owned());
     }

@@ -306,7 +306,7 @@ impl<'a> Page<'a> {
         let (reason, worst) = linked(&comparison.reason, worst);
         Self {
             verdict: words::verdict(comparison.verdict),
-            verdict_letter: words::verdict_status(comparison.verdict).letter(),
+            verdict_letter: words::verdict_letter(comparison.verdict),
             title: format!(
                 "{}{}, {} → {}",
                 words::verdict(comparison.verdict),
@@ -790,7 +790,10 @@ fn metric(check: &CheckResult, newest: usize, ids: &Ids) -> MetricView {
     };
     MetricView {
         href: ids.href(&check.id),
-        name: format!("{}{spread}", cut(&check.metric, LONGEST_TEXT)),
+        name: match (words::is_average(check), &check.basis) {
+            (true, Some(basis)) => cut(basis, LONGEST_TEXT),
+            _ => format!("{}{spread}", cut(&check.metric, LONGEST_TEXT)),
+        },
         about: about.into_iter().flatten().collect::<Vec<_>>().join(", "),
         src: value(check.src),
         dst: value(check.dst),
@@ -827,7 +830,11 @@ fn failures(view: &View<'_>, ids: &Ids) -> (Vec<Failure>, usize) {
             text: text.filter(|text| !text.is_empty()),
             references: match references {
                 0 => String::new(),
-                n => format!("failed in {} of {n}", error.in_references),
+                n => format!(
+                    "failed in {} of {}",
+                    error.in_references,
+                    words::plural(n, "reference")
+                ),
             },
             log: Some(short(&error.log)).filter(|log| !log.is_empty()),
         });
@@ -874,7 +881,7 @@ fn failures(view: &View<'_>, ids: &Ids) -> (Vec<Failure>, usize) {
                 text: None,
                 references: match references {
                     0 => String::new(),
-                    n => format!("present in {present} of {n}"),
+                    n => words::present(present, n),
                 },
                 log: None,
             });
@@ -1039,7 +1046,13 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
     if comparison.references.is_empty() {
         return None;
     }
-    const STEP: usize = 32;
+    const BAR: usize = 32;
+    /// Columns of a label's letter, at 11 px.
+    const LETTER: usize = 7;
+    /// Builds up to which every one has its label.
+    const FEW: usize = 8;
+    /// The line of text above the bars has to fit.
+    const NARROWEST: usize = 320;
     const MIDDLE: f64 = 82.0;
     let count =
         |build: &Build, status: Status| build.counts.get(status.word()).copied().unwrap_or(0);
@@ -1060,7 +1073,19 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
             / u32::try_from(most).map_or(1.0, f64::from);
         part * 52.0
     };
-    let every = shown.len().div_ceil(12);
+    let label = |build: &Build| cut(&build.name, 14);
+    let longest = shown
+        .iter()
+        .map(|build| label(build).chars().count())
+        .max()
+        .unwrap_or(0)
+        * LETTER
+        + 6;
+    // Few builds stand as far apart as their labels need; of many only some have one.
+    let (step, every) = match shown.len() {
+        0..=FEW => (longest.max(BAR), 1),
+        many => (BAR, many.div_ceil(12).max(longest.div_ceil(BAR))),
+    };
     let bars = shown
         .iter()
         .enumerate()
@@ -1069,11 +1094,11 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
                 count(build, Status::Regression),
                 count(build, Status::Improvement),
             );
-            let x = 44 + index * STEP;
+            let x = 44 + index * step + (step - BAR) / 2;
             Bar {
                 x,
                 middle: x + 11,
-                name: cut(&build.name, 14),
+                name: label(build),
                 worse,
                 better,
                 up: format!("{:.1}", scale(worse)),
@@ -1082,7 +1107,7 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
                 down: format!("{:.1}", scale(better)),
                 env_changed: build.env_changed,
                 named: index + 1 == shown.len()
-                    || (index % every == 0 && index + every <= shown.len()),
+                    || (index % every == 0 && index + every < shown.len()),
             }
         })
         .collect();
@@ -1133,7 +1158,7 @@ fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds> {
         ..row(&comparison.src, "SRC")
     });
     Some(Builds {
-        width: 60 + shown.len() * STEP,
+        width: (60 + shown.len() * step).max(NARROWEST),
         bars,
         rows,
         counted: shown.iter().any(|build| counted(build)) && comparison.verdict != Verdict::Error,

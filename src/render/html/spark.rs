@@ -94,7 +94,10 @@ pub(super) fn spark(check: &CheckResult, newest: usize) -> Option<Spark> {
         .filter(|_| band.is_some())
         .map_or(String::new(), |band| format!("; normal band {band}"));
     Some(Spark {
-        label: format!("{} reference builds, then {said}{band_said}", history.len()),
+        label: format!(
+            "{}, then {said}{band_said}",
+            crate::render::words::plural(history.len(), "reference build")
+        ),
         band: band.map(|[low, high]| {
             (
                 format!("{:.1}", y(high)),
