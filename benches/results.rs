@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use runperf::analysis::history::History;
 use runperf::analysis::range_model::{Method, RangeModel, Tolerance};
-use runperf::compare::{Inputs, Options, compare};
+use runperf::compare::{HistoryInputs, Inputs, Options, compare};
 use runperf::render::Renderer;
 use runperf::render::html::Html;
 use runperf::store::read::{Include, ResultData, read_result};
@@ -60,6 +60,7 @@ fn results(c: &mut Criterion) {
             dst,
             models: Vec::new(),
             notes: Vec::new(),
+            history: HistoryInputs::default(),
         }
     };
     let options = Options::default();
