@@ -538,7 +538,8 @@ fn wide(metrics: &[CheckResult]) -> Option<String> {
         .filter(|half| half.is_finite())
         .collect();
     halves.sort_by(f64::total_cmp);
-    let median = *halves.get(halves.len() / 2)?;
+    // The lower one of an even number: at least half are as wide.
+    let median = *halves.get(halves.len().checked_sub(1)? / 2)?;
     (median > WIDE_PCT).then(|| {
         format!(
             "the models are wide: the median primary metric may change by {median:.0} % before it is called; \

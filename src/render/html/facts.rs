@@ -192,9 +192,18 @@ pub(super) fn trust(view: &View<'_>) -> Vec<String> {
             .notes
             .iter()
             .take(6)
-            .map(|note| cut(note, LONGEST_TEXT)),
+            .map(|note| capital(&cut(note, LONGEST_TEXT))),
     );
     said
+}
+
+/// Returns a sentence with a capital letter in front.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
 }
 
 fn times(number: usize) -> String {

@@ -400,12 +400,26 @@ fn linked(reason: &str, worst: Option<(String, String)>) -> ([String; 3], Option
             [
                 cut(before, 1000),
                 cut(&name, LONGEST_TEXT),
-                cut(after, 1000),
+                typographic(&cut(after, 1000)),
             ],
             Some(href),
         ),
         None => whole(),
     }
+}
+
+/// Returns the plain signs of a sentence as the page has them everywhere: minus and times.
+fn typographic(text: &str) -> String {
+    let mut nice = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let number = chars.peek().is_some_and(char::is_ascii_digit);
+        nice.push(match c {
+            '-' if number && nice.ends_with(' ') => '\u{2212}',
+            c => c,
+        });
+    }
+    nice.replace(" x the band", "× the band")
 }
 
 /// Ids of rows, by metric and in the order of the rows; unique, and cut where absurd.
@@ -734,7 +748,13 @@ fn incident(
             .join(" · ")
     });
     let size = [
-        Some(words::plural(place.checks.len(), "metric")),
+        Some(words::plural(
+            place.checks.len(),
+            match place.checks.iter().all(|check| words::is_average(check)) {
+                true => "group",
+                false => "metric",
+            },
+        )),
         rich.bands(place.bands),
         (!place.primary()).then(|| "secondary only".to_owned()),
     ];
@@ -794,7 +814,10 @@ fn metric(check: &CheckResult, newest: usize, ids: &Ids) -> MetricView {
             (true, Some(basis)) => cut(basis, LONGEST_TEXT),
             _ => format!("{}{spread}", cut(&check.metric, LONGEST_TEXT)),
         },
-        about: about.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        about: match words::is_average(check) {
+            true => "+ is better".to_owned(),
+            false => about.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        },
         src: value(check.src),
         dst: value(check.dst),
         change: rich.change(check).unwrap_or_else(|| "from 0".to_owned()),
@@ -1198,6 +1221,14 @@ mod tests {
         ] {
             assert_eq!(web(Some(bad)), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn only_signs_of_numbers_are_changed() {
+        assert_eq!(
+            typographic(" clat-x -6.8 %, 1.4 x the band, since build rhel-10-5"),
+            " clat-x \u{2212}6.8 %, 1.4× the band, since build rhel-10-5"
+        );
     }
 
     #[test]
