@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
+use serde_json::Value;
+
 /// A password or token. Prints as `***`, cannot be serialised.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -47,6 +49,21 @@ pub fn is_secret_name(name: &str) -> bool {
         || ["key", "pw"].contains(&last)
 }
 
+/// Characters of the shortest secret that is replaced wherever it occurs: a `token=1` in the
+/// metadata must not turn every 1 of a result into `***`.
+const LEAST_LENGTH: usize = 4;
+
+/// Returns the passwords of all URLs in a text.
+fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
+    text.split("://").skip(1).filter_map(|rest| {
+        let end = rest
+            .find(|c: char| c.is_whitespace() || "/?#\"'".contains(c))
+            .unwrap_or(rest.len());
+        let (user, _) = rest[..end].rsplit_once('@')?;
+        Some(user.split_once(':')?.1)
+    })
+}
+
 /// Replaces every known secret in a text by `***`; clones share what they know.
 #[derive(Clone, Default, Debug)]
 pub struct Redactor(Arc<RwLock<Vec<Secret>>>);
@@ -80,6 +97,30 @@ impl Redactor {
             .any(|secret| secret.reveal().len() >= length && text.contains(secret.reveal()))
     }
 
+    /// Learns what is secret in a value: everything below a name that tells so, and passwords in
+    /// URLs (`https://user:PASSWORD@host`). Shorter ones than [`LEAST_LENGTH`] are left to
+    /// whoever knows the name.
+    pub fn learn_within(&self, name: &str, value: &Value) {
+        let learn = |text: &str| {
+            if text.chars().count() >= LEAST_LENGTH {
+                self.learn(&Secret::new(text));
+            }
+        };
+        match value {
+            Value::String(text) if is_secret_name(name) => learn(text),
+            Value::Number(number) if is_secret_name(name) => learn(&number.to_string()),
+            Value::String(text) => url_passwords(text).for_each(learn),
+            Value::Array(items) => items.iter().for_each(|item| self.learn_within(name, item)),
+            Value::Object(object) => {
+                for (key, item) in object {
+                    let inherited = if is_secret_name(name) { name } else { key };
+                    self.learn_within(inherited, item);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Returns `text` without any known secret.
     pub fn clean(&self, text: &str) -> String {
         let known = self
@@ -109,6 +150,24 @@ mod tests {
         assert_eq!(
             format!("{:?} {}", Secret::new("x"), Secret::new("x")),
             "*** ***"
+        );
+    }
+
+    #[test]
+    fn secrets_within_parameters_and_urls_are_learned() {
+        let redactor = Redactor::default();
+        redactor.learn_within(
+            "env",
+            &serde_json::json!({"PGPASSWORD": "pg-1", "PIN_TOKEN": 4711, "LC_ALL": "C.UTF-8"}),
+        );
+        redactor.learn_within(
+            "url",
+            &"see https://kq:p:w@ss@ci.example.org/job?a=@b and ssh://host".into(),
+        );
+        redactor.learn_within("token", &"1".into());
+        assert_eq!(
+            redactor.clean("pg-1 4711 C.UTF-8 https://kq:p:w@ss@ci.example.org/job?a=@b 1"),
+            "*** *** C.UTF-8 https://kq:***@ci.example.org/job?a=@b 1"
         );
     }
 

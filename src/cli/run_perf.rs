@@ -396,7 +396,9 @@ fn prepare(cli: &Cli, args: &[OsString], redactor: &Redactor) -> Result<Plan, Pl
             .for_each(|secret| redactor.learn(secret));
     }
     let config = Config::load(cli.common.config.as_deref())?;
-    Plan::resolve(options, &config)
+    let plan = Plan::resolve(options, &config)?;
+    plan.learn_secrets(redactor);
+    Ok(plan)
 }
 
 fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCode {

@@ -24,6 +24,7 @@ use super::options::RunOptions;
 use crate::config::{Config, host_params};
 use crate::host::HostParams;
 use crate::profiles::Profile;
+use crate::secret::Redactor;
 use crate::tests::params::ParamError;
 use crate::tests::{Expected, Test};
 
@@ -153,6 +154,19 @@ impl Plan {
             notes,
             options,
         })
+    }
+
+    /// Tells `redactor` what metadata and parameters hold that their names call secret.
+    pub fn learn_secrets(&self, redactor: &Redactor) {
+        for (key, value) in &self.options.metadata {
+            redactor.learn_within(key, &Value::from(value.as_str()));
+        }
+        let params = self.profiles.iter().flat_map(|profile| {
+            std::iter::once(&profile.params).chain(profile.tests.iter().map(|test| &test.params))
+        });
+        for (key, value) in params.flatten() {
+            redactor.learn_within(key, value);
+        }
     }
 
     /// Returns all tests with their profiles, in order of running.

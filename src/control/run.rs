@@ -15,7 +15,7 @@ use super::plan::{Plan, digest};
 use super::progress::{Mode, Previous, Progress, Screen, find_previous};
 use super::resume::PLAN_FILE;
 use crate::cli::exit::ExitCode;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, is_secret_name};
 use crate::store::metadata::Metadata;
 use crate::store::metadata_file::MetadataFile;
 use crate::store::write::{Existing, ResultStore};
@@ -327,7 +327,14 @@ fn metadata(
     let custom: Pairs = options
         .metadata
         .iter()
-        .map(|(key, value)| (key.clone(), clean(value)))
+        .map(|(key, value)| {
+            let shown = if is_secret_name(key) {
+                "***".to_owned()
+            } else {
+                clean(value)
+            };
+            (key.clone(), shown)
+        })
         .collect();
     let addresses: Vec<&str> = plan
         .hosts

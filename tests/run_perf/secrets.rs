@@ -87,6 +87,45 @@ fn no_password_is_left_anywhere_in_any_spelling() {
     }
 }
 
+/// Met when `__plan__.json` and `runperf_cmd` showed what a test hands to its command.
+#[test]
+fn secrets_of_metadata_and_parameters_are_left_nowhere() {
+    let place = Place::new();
+    let test = format!(
+        r#"command:{{"command": "echo $PGPASSWORD", "env": {{"PGPASSWORD": "{LITERAL}"}}, "samples": 1}}"#
+    );
+    let (token, url) = (
+        format!("api_token={FILED}"),
+        format!("url=https://kq:{VARIABLE}@ci.example.org/job/5"),
+    );
+    let metadata = ["--metadata", "build=5", "pin_token=5", &token, &url];
+    let planned = place.run(&[&metadata[..], &["--plan", "--", &test]].concat());
+    assert_clean("the plan", &planned.stdout);
+    let log = ["-vvv", "--log", "log.txt", "--output", "r", "--", &test];
+    let done = place.run(&[&metadata[..], &log].concat());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    for (what, text) in [
+        ("standard output", &done.stdout),
+        ("standard error", &done.stderr),
+        ("the log file", &place.read("log.txt")),
+    ] {
+        assert_clean(what, text);
+    }
+    for file in place.files("r") {
+        assert_clean(
+            &file.display().to_string(),
+            &String::from_utf8_lossy(&std::fs::read(&file).expect("readable")),
+        );
+    }
+    let kept = |key| place.metadata("r", key).expect("kept");
+    assert_eq!(kept("url"), "https://kq:***@ci.example.org/job/5");
+    assert_eq!(
+        (kept("api_token"), kept("pin_token")),
+        ("***".into(), "***".into())
+    );
+    assert_eq!(kept("build"), "5", "a short secret masks nothing else");
+}
+
 #[test]
 fn a_password_on_the_command_line_is_warned_about() {
     let place = Place::new();

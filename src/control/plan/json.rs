@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::Plan;
 use crate::control::mask::hex;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, is_secret_name};
 
 impl Plan {
     /// Returns the text of `__plan__.json`: the same for the same plan, whenever it is run.
@@ -66,7 +66,15 @@ fn redact_values(mut value: Value, redactor: &Redactor) -> String {
         match value {
             Value::String(text) => *text = redactor.clean(text),
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, redactor)),
-            Value::Object(object) => object.values_mut().for_each(|item| walk(item, redactor)),
+            Value::Object(object) => {
+                for (key, item) in object {
+                    if is_secret_name(key) && (item.is_string() || item.is_number()) {
+                        *item = "***".into();
+                    } else {
+                        walk(item, redactor);
+                    }
+                }
+            }
             _ => {}
         }
     }
