@@ -395,6 +395,9 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
                 crate::text::one_line(message)
             );
         }
+        for hint in &tally.hints {
+            let _ = writeln!(text, "hint:     {}", crate::text::one_line(hint));
+        }
         for (name, reason) in &tally.skipped {
             let _ = writeln!(text, "skipped:  {name}: {}", crate::text::one_line(reason));
         }

@@ -250,3 +250,42 @@ fn a_disk_that_is_full_from_the_start_is_said_at_once() {
         ended.stderr
     );
 }
+
+/// A nightly reader has to see that a figure needed a second attempt.
+#[test]
+fn a_test_that_passes_only_later_is_noted() {
+    let place = Place::new();
+    let once = format!(
+        r#"command:{{"command": "[ -e again ] || {{ touch again; exit 3; }}", "cwd": "{}", "samples": 1, "__NAME__": "mine"}}"#,
+        place.path().display()
+    );
+    let ended = place.run(&["--retry-tests", "2", "--output", "r", "--", &once]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains(
+            "note:     Localhost/mine passed only at attempt 2 of 2, see Localhost/mine/0/__error0__/exception"
+        ),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn the_summary_says_what_to_do_about_a_failure() {
+    let place = Place::new();
+    let ended = place.run(&[
+        "--retry-tests",
+        "1",
+        "--output",
+        "r",
+        "--",
+        r#"fio:{"targets": "/nonexistent/x", "runtime": 1}"#,
+    ]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    let hints: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("hint:     "))
+        .collect();
+    assert_eq!(hints.len(), 1, "{}", ended.stdout);
+}

@@ -69,6 +69,7 @@ impl Controller<'_> {
     ) {
         let name = format!("{}/{}", profile.name, planned.name);
         let attempts = self.plan.options.retry_tests;
+        let mut failed_before = String::new();
         for attempt in 1..=attempts {
             if self.cx.cancel.is_cancelled() {
                 return;
@@ -83,6 +84,11 @@ impl Controller<'_> {
             match self.attempt(profile, planned, workers, facts, attempt) {
                 Ok(committed) => {
                     self.tally.ran += 1;
+                    if attempt > 1 {
+                        self.tally.note(format!(
+                            "{name} passed only at attempt {attempt} of {attempts}, see {failed_before}"
+                        ));
+                    }
                     self.tell(&Event::TestDone {
                         profile: profile.name.clone(),
                         test: planned.name.clone(),
@@ -108,7 +114,13 @@ impl Controller<'_> {
                 }
                 Err(error) => {
                     let (message, log) = self.attempt_failed(profile, planned, attempt, &error);
+                    failed_before.clone_from(&log);
                     if attempt == attempts {
+                        if let Some(hint) = error.hint()
+                            && !message.contains(&hint)
+                        {
+                            self.tally.hint(hint);
+                        }
                         self.tally
                             .failed
                             .push((name.clone(), message.clone(), log.clone()));

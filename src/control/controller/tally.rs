@@ -15,6 +15,8 @@ pub struct Tally {
     pub skipped: Vec<(String, String)>,
     /// Profiles that failed after all attempts: name, why, where it is recorded.
     pub failed_profiles: Vec<(String, String, String)>,
+    /// What to do about failures, each once.
+    pub hints: Vec<String>,
     /// Spoilers, things left out.
     pub notes: Vec<String>,
     /// Changes of machines that are still in force, one line each.
@@ -34,6 +36,13 @@ impl Tally {
         Self {
             tests,
             ..Self::default()
+        }
+    }
+
+    /// Adds what can be done about a failure, once.
+    pub(super) fn hint(&mut self, text: String) {
+        if !self.hints.contains(&text) {
+            self.hints.push(text);
         }
     }
 
