@@ -163,21 +163,35 @@ impl Config {
         match explicit {
             Some(path) => config.add_file(path, true)?,
             None => config.add_file(project, false)?,
-        }
+        };
         if let Some(folder) = user {
-            config.add_file(&folder.join("config.toml"), false)?;
-            if !config.folders.iter().any(|known| known == folder) {
+            let open = config.add_file(&folder.join("config.toml"), false)?;
+            if open && !config.folders.iter().any(|known| known == folder) {
                 config.folders.push(folder.to_owned());
             }
         }
         Ok(config)
     }
 
-    fn add_file(&mut self, path: &Path, required: bool) -> Result<(), ConfigError> {
+    /// Returns whether its folder may be looked into.
+    fn add_file(&mut self, path: &Path, required: bool) -> Result<bool, ConfigError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
-                return Ok(());
+                return Ok(true);
+            }
+            // `HOME` of somebody else, as after `setpriv` or in a container: whether there is a
+            // file cannot even be asked. One that is there and cannot be read is an error.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::PermissionDenied
+                    && !required
+                    && path.symlink_metadata().is_err() =>
+            {
+                tracing::warn!(
+                    "{} is left out: no permission to look there",
+                    path.display()
+                );
+                return Ok(false);
             }
             Err(source) => {
                 return Err(ConfigError::Read {
@@ -193,7 +207,7 @@ impl Config {
             .unwrap_or(Path::new("."));
         self.files.push(path.to_owned());
         self.folders.push(folder.to_owned());
-        Ok(())
+        Ok(true)
     }
 
     /// Returns what is set for `section.key` (`run.retry_tests`), if anything.

@@ -81,3 +81,20 @@ fn packages_are_for_root() {
         ended.stderr
     );
 }
+
+/// Met in containers, where `HOME` stays that of root.
+#[test]
+fn a_home_folder_that_may_not_be_entered_is_no_obstacle() {
+    let place = Place::new();
+    folder(&place, "mine", 0o755);
+    folder(&place, "none", 0o000);
+    let ended = run_unprivileged(&place, &["--output", "mine/r", "--", "dummy"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("is left out: no permission to look there"),
+        "{}",
+        ended.stderr
+    );
+}
