@@ -10,7 +10,8 @@ use crate::secret::is_secret_name;
 
 /// Returns `key = value  # origin`; values whose key tells that they are secret are `***`.
 pub fn toml_line(key: &str, value: &Value, origin: &impl std::fmt::Display) -> String {
-    let shown = if is_secret_name(key) {
+    let nothing = value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty);
+    let shown = if is_secret_name(key) && !nothing {
         "\"***\"".to_owned()
     } else {
         inline(value)
@@ -111,6 +112,10 @@ mod tests {
         );
         let read: toml::Table = toml::from_str(&line).expect("TOML");
         assert_eq!(read["metadata"]["a b"].as_str(), Some("x\"y"));
+        assert!(
+            toml_line("default_passwords", &json!([]), &Origin::Default)
+                .starts_with("default_passwords = [] ")
+        );
         assert!(
             toml_line("default_passwords", &json!(["s3cret"]), &Origin::Default)
                 .starts_with("default_passwords = \"***\"")
