@@ -485,6 +485,14 @@ fn block_sizes(params: &Params) -> Result<Vec<u64>, ParamError> {
 }
 
 fn targets(params: &Params) -> Result<Vec<String>, ParamError> {
+    // An empty list may be a variable of a script that was not set; the default would then be
+    // written to where nobody meant it.
+    if params
+        .list("targets")?
+        .is_some_and(|targets| targets.is_empty())
+    {
+        return Err(params.invalid("targets", "expected at least one path, found none"));
+    }
     let targets = list(params, "targets", &["/tmp/fio"])?;
     for target in &targets {
         if !target.starts_with('/') {
@@ -671,6 +679,8 @@ mod unit {
                 "KiB such as 4,64,1024, found `x`",
             ),
             (json!({"targets": "fio"}), "absolute paths"),
+            (json!({"targets": []}), "at least one path"),
+            (json!({"targets": " , "}), "at least one path"),
             (
                 json!({"targets": "/a/f,/b/f", "job-mode": "serial"}),
                 "same last name",

@@ -418,8 +418,9 @@ impl Test for Fio {
         let mut lines = vec![
             format!("iterations: {}", names.join(", ")),
             format!(
-                "each: {} samples of {} s after {} s ramp, {} MiB on {}",
+                "each: {} sample{} of {} s after {} s ramp, {} MiB on {}",
                 settings.samples,
+                if settings.samples == 1 { "" } else { "s" },
                 settings.runtime_s,
                 settings.ramp_s,
                 settings.size_mib,
