@@ -11,7 +11,7 @@ const BAR: usize = 24;
 
 /// Returns the lines of the block, none wider than `width` columns.
 pub(super) fn block(state: &State, now: Instant, width: usize) -> Vec<String> {
-    let mut lines = vec![place(state, now), time(state, now)];
+    let mut lines = vec![place(state, now, width), time(state, now)];
     if let Some(last) = state.failures.last() {
         lines.push(format!("  failures: {} ({last})", state.failures.len()));
     }
@@ -38,26 +38,43 @@ pub(super) fn block(state: &State, now: Instant, width: usize) -> Vec<String> {
         .collect()
 }
 
-/// Host, profile, test, iteration, sample, and how long the step takes.
-fn place(state: &State, now: Instant) -> String {
+/// Host, profile, test, iteration, sample, and how long the step takes; where that is too wide,
+/// `(1/2)` stands for `(1 of 2)`, then the end of it goes. The time always stays.
+fn place(state: &State, now: Instant, width: usize) -> String {
+    let time = format!("   {}", clock(now.duration_since(state.step_began)));
+    let room = width.saturating_sub(1 + time.len());
+    let wide = one_line(&position(state, " of "));
+    let fitting = if console::measure_text_width(&wide) > room {
+        one_line(&position(state, "/"))
+    } else {
+        wide
+    };
+    format!("{}{time}", console::truncate_str(&fitting, room, "…"))
+}
+
+fn position(state: &State, of_word: &str) -> String {
     let mut line = state.host.clone();
     if let (Some(name), Some(at)) = (state.profile_name(), state.profile) {
-        line.push_str(&format!("  {name} ({} of {})", at + 1, state.steps.len()));
+        line.push_str(&format!(
+            "  {name} ({}{of_word}{})",
+            at + 1,
+            state.steps.len()
+        ));
     }
     match (state.in_test(), state.test_name()) {
         (true, Some(name)) => {
             let test = name.split_once('/').map_or(name.as_str(), |(_, test)| test);
             line.push_str(&format!("  {test}"));
             if let Some((iteration, index, of)) = &state.iteration {
-                line.push_str(&format!(" {iteration} ({index} of {of})"));
+                line.push_str(&format!(" {iteration} ({index}{of_word}{of})"));
             }
             if let Some((sample, of)) = state.sample {
-                line.push_str(&format!("  sample {sample} of {of}"));
+                line.push_str(&format!("  sample {sample}{of_word}{of}"));
             }
         }
         _ => line.push_str(&format!("  {}", state.doing)),
     }
-    format!("{line}   {}", clock(now.duration_since(state.step_began)))
+    line
 }
 
 /// The bar and the times, where the duration can be told; else how long the run goes on.
@@ -156,6 +173,14 @@ mod tests {
                 "  failures: 1 (A/fio: timeout)",
                 "  1 test failed   next: B",
             ]
+        );
+        assert_eq!(
+            block(&state, later, 65)[0],
+            "foo  A (1/2)  dummy read-4KiB (1/3)  sample 2/5   00:04:12"
+        );
+        assert_eq!(
+            block(&state, later, 50)[0],
+            "foo  A (1/2)  dummy read-4KiB (1/3)  …   00:04:12"
         );
         assert!(
             block(&state, later, 20)
