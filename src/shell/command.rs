@@ -114,7 +114,9 @@ impl fmt::Display for CommandLine {
     /// As one would type it, secrets masked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut blank = "";
-        for (name, value) in &self.env {
+        // The mark by which processes are found again is nothing one would type.
+        let typed = |(name, _): &&(String, Arg)| name != super::processes::MARK;
+        for (name, value) in self.env.iter().filter(typed) {
             write!(f, "{blank}{name}={value}")?;
             blank = " ";
         }
