@@ -432,3 +432,30 @@ fn a_plan_that_means_something_else_now_is_not_resumed() {
         none.stderr
     );
 }
+
+#[test]
+fn the_clean_up_of_a_command_is_run_by_recovery() {
+    let place = site();
+    let made = place.path().join("data/made");
+    let test = format!(
+        r#"command:{{"setup": ["touch", "{0}"], "command": ["sleep", "60"], "cleanup": ["rm", "-f", "{0}"], "samples": 1}}"#,
+        made.display()
+    );
+    let before = snapshot(&place);
+    let mut run = command(&place)
+        .args(["--output", "r", "--", &test])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let began = Instant::now();
+    while !made.exists() {
+        assert!(began.elapsed() < PATIENCE, "waited in vain for the set-up");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    run.kill().expect("it runs");
+    run.wait().expect("it is gone");
+    let ended = recover(&place, &["--recover", "r"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(snapshot(&place), before, "{}", ended.stdout);
+}

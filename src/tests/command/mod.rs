@@ -20,9 +20,12 @@ use super::pbench::{Class, IterationBuilder, SampleEntry};
 use super::{Expected, Test, TestContext, TestError};
 use crate::control::cancel::CancelToken;
 use crate::control::event::Event;
+use crate::control::journal::Step;
+use crate::control::undo::Undo;
 use crate::host::Worker;
 use crate::host::monitor::Monitors;
 use crate::metric::Better;
+use crate::shell::command::Arg;
 use crate::shell::{CommandLine, Limits, Output, ShellError, ShellExt};
 use crate::store::StoreError;
 use crate::store::result_json::Iteration;
@@ -36,13 +39,19 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(600);
 /// Unknown parameters and values that do not fit, each with its place.
 pub fn build(name: String, given: &Map<String, Value>) -> Result<Box<dyn Test>, ParamError> {
     let options = Options::parse(given)?;
-    Ok(Box::new(Command { name, options }))
+    Ok(Box::new(Command {
+        name,
+        options,
+        clean_ups: Vec::new(),
+    }))
 }
 
 #[derive(Debug)]
 struct Command {
     name: String,
     options: Options,
+    /// `cleanup` on each worker, as the journal has it from set-up to clean-up.
+    clean_ups: Vec<Step>,
 }
 
 /// What a command left on one worker.
@@ -95,6 +104,29 @@ impl Command {
             if !output.exit.success() {
                 return Err(self.bad_status(cx, what, worker, &output));
             }
+        }
+        Ok(())
+    }
+
+    /// Writes `cleanup` down before anything is set up, so that recovery runs it after a crash.
+    fn promise_clean_up(&mut self, cx: &TestContext<'_>) -> Result<(), TestError> {
+        let Some(argv) = self.options.cleanup.as_ref().map(undo_words) else {
+            return Ok(());
+        };
+        let Some(argv) = argv else {
+            tracing::warn!(
+                test = %self.name,
+                "`cleanup` holds a secret, so it is not in the journal and not run after a crash"
+            );
+            return Ok(());
+        };
+        for worker in cx.workers.all() {
+            let scope = format!("{}/{}/{}", worker.name, cx.profile, self.name);
+            let undo = Undo::Command {
+                on: worker.name.as_str().into(),
+                argv: argv.clone(),
+            };
+            self.clean_ups.push(cx.run.journal.plan(&scope, undo)?);
         }
         Ok(())
     }
@@ -340,6 +372,7 @@ impl Test for Command {
         self.options
             .secrets()
             .for_each(|secret| cx.run.redactor.learn(secret));
+        self.promise_clean_up(cx)?;
         match &self.options.setup {
             Some(command) => self.aside(cx, "`setup`", command, &self.limits(cx)),
             None => Ok(()),
@@ -412,8 +445,41 @@ impl Test for Command {
         // What was set up is removed even when the run is being stopped.
         let limits = Limits::new(CancelToken::default())
             .within(self.options.timeout.unwrap_or(CLEANUP_LIMIT));
-        self.aside(cx, "`cleanup`", command, &limits)
+        let cleaned = self.aside(cx, "`cleanup`", command, &limits);
+        for step in self.clean_ups.drain(..) {
+            match cleaned {
+                Ok(()) => step.done(),
+                // Not once more now: `--recover` tries again when somebody has looked.
+                Err(_) => step.keep(),
+            }
+        }
+        cleaned
     }
+}
+
+/// Returns a command as words alone, folder and variables included; `None` when one is secret.
+fn undo_words(command: &CommandLine) -> Option<Vec<String>> {
+    let plain = |arg: &Arg| match arg {
+        Arg::Plain(text) => Some(text.clone()),
+        Arg::Secret(_) => None,
+    };
+    let mut words = Vec::new();
+    if let Some(folder) = &command.cwd {
+        let change = r#"cd -- "$1" && shift && exec "$@""#;
+        words.extend(["sh", "-c", change, "cd"].map(str::to_owned));
+        words.push(folder.to_str()?.to_owned());
+    }
+    if !command.env.is_empty() {
+        words.push("env".to_owned());
+        for (name, value) in &command.env {
+            words.push(format!("{name}={}", plain(value)?));
+        }
+    }
+    for arg in &command.args {
+        words.push(plain(arg)?);
+    }
+    // What is fed to it would have to be kept as well.
+    command.stdin.is_none().then_some(words)
 }
 
 /// Names clients by address; workers that share one are named by themselves.
