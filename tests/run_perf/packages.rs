@@ -32,6 +32,7 @@ fn done(command: &mut Command) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn packages_come_from_dnf_where_the_system_is_of_the_fedora_family() {
     if let Some(reason) = lacking() {
         println!("skipped: {reason}");

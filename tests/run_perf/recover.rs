@@ -35,6 +35,7 @@ fn has_fio() -> bool {
 }
 
 /// A run that changes as much as a run can on this machine.
+#[expect(clippy::print_stdout, reason = "what is left out is said")]
 fn start(place: &Place) -> Child {
     let test = if has_fio() {
         let data = place.path().join("data");
