@@ -228,7 +228,7 @@ impl<'a> Controller<'a> {
             Ok(place) => place.join("exception").display().to_string(),
             Err(error) => {
                 tracing::error!(%error, failure = %record.exception, "the failure could not be recorded");
-                "(not recorded)".to_owned()
+                Tally::NOT_RECORDED.to_owned()
             }
         }
     }

@@ -391,8 +391,13 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
         for (name, message, log) in tally.failed_profiles.iter().chain(&tally.failed) {
             let _ = writeln!(
                 text,
-                "failed:   {name}: {}\n          see {place}/{log}",
-                crate::text::one_line(message)
+                "failed:   {name}: {}\n          {}",
+                crate::text::one_line(message),
+                if log == Tally::NOT_RECORDED {
+                    log.clone()
+                } else {
+                    format!("see {place}/{log}")
+                }
             );
         }
         for hint in &tally.hints {

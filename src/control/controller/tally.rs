@@ -32,6 +32,9 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Stands in place of a path where not even the failure could be written.
+    pub const NOT_RECORDED: &str = "(it could not be recorded)";
+
     pub(super) fn new(tests: usize) -> Self {
         Self {
             tests,
