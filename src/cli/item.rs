@@ -21,6 +21,10 @@ pub struct HostArg {
     pub name: String,
     /// Name or number of the machine.
     pub address: String,
+    /// `USER@` before the address.
+    pub user: Option<String>,
+    /// `:PORT` behind it.
+    pub port: Option<u16>,
 }
 
 /// Splits `NAME[:JSON]` at the first colon and reads the parameters.
@@ -106,7 +110,7 @@ fn explain(json: &str, error: &serde_json::Error) -> String {
     )
 }
 
-/// Splits `[NAME:]ADDRESS`; IPv6 addresses stand in brackets, or alone.
+/// Splits `[NAME:]ADDRESS` or `NAME:[USER@]ADDRESS[:PORT]`; IPv6 addresses stand in brackets, or alone.
 ///
 /// # Errors
 /// One text for the person who typed it.
@@ -118,8 +122,29 @@ pub fn parse_host(typed: &str) -> Result<HostArg, String> {
             .to_owned()
     };
     let is_address = bare(typed).parse::<IpAddr>().is_ok();
+    let (mut user, mut port) = (None, None);
     let (name, address) = match typed.split_once(':') {
-        Some((name, address)) if !is_address => (name.to_owned(), bare(address)),
+        Some((name, place)) if !is_address => {
+            let place = match place.rsplit_once('@') {
+                Some((who, place)) => {
+                    user = Some(who.to_owned());
+                    place
+                }
+                None => place,
+            };
+            // One colon only: more of them are an IPv6 address.
+            let (address, number) = match place.rsplit_once(':') {
+                Some((address, number)) if address.ends_with(']') || !address.contains(':') => {
+                    (address, Some(number))
+                }
+                _ => (place, None),
+            };
+            if let Some(number) = number {
+                let read = number.parse::<u16>().ok().filter(|port| *port > 0);
+                port = Some(read.ok_or_else(|| format!("`{number}` is no port, in `{typed}`"))?);
+            }
+            (name.to_owned(), bare(address))
+        }
         _ => {
             let address = bare(typed);
             // The older tool calls 192.168.122.6 `192`, and so do existing results.
@@ -129,8 +154,10 @@ pub fn parse_host(typed: &str) -> Result<HostArg, String> {
             )
         }
     };
-    if name.is_empty() || address.is_empty() {
-        return Err(format!("expected ADDRESS or NAME:ADDRESS, found `{typed}`"));
+    if name.is_empty() || address.is_empty() || user.as_deref() == Some("") {
+        return Err(format!(
+            "expected ADDRESS or NAME:[USER@]ADDRESS[:PORT], found `{typed}`"
+        ));
     }
     if address
         .chars()
@@ -138,7 +165,12 @@ pub fn parse_host(typed: &str) -> Result<HostArg, String> {
     {
         return Err(format!("`{address}` cannot be an address"));
     }
-    Ok(HostArg { name, address })
+    Ok(HostArg {
+        name,
+        address,
+        user,
+        port,
+    })
 }
 
 /// Splits `KEY=VALUE` at the first equals sign.
@@ -230,6 +262,14 @@ mod tests {
         assert_eq!(host("::1"), pair("::1", "::1"));
         assert_eq!(host("six:[::1]"), pair("six", "::1"));
         assert!(host("foo:").is_err());
+        let place = |typed: &str| {
+            parse_host(typed).map(|host| (host.user.unwrap_or_default(), host.address, host.port))
+        };
+        let there = |user: &str, address: &str, port| Ok((user.into(), address.into(), port));
+        assert_eq!(place("foo:me@lab:2022"), there("me", "lab", Some(2022)));
+        assert_eq!(place("foo:[::1]:22"), there("", "::1", Some(22)));
+        assert_eq!(place("foo:a@2001:db8::1"), there("a", "2001:db8::1", None));
+        assert!(place("foo:lab:x").is_err() && place("foo:@lab").is_err());
         assert!(host("a b").is_err());
     }
 

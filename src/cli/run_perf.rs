@@ -18,9 +18,10 @@ use super::item::{self, HostArg, Item};
 use crate::config::Config;
 use crate::control::controller::install_panic_hook;
 use crate::control::journal::JournalError;
-use crate::control::options::{PasswordSource, RunOptions};
+use crate::control::options::{HostKeys, PasswordError, PasswordSource, RunOptions};
 use crate::control::plan::{Plan, PlanError};
 use crate::control::progress::{Mode, Screen};
+use crate::control::reach::Reach;
 use crate::control::run::{self, Show};
 use crate::control::{recover, resume};
 use crate::secret::Redactor;
@@ -43,7 +44,7 @@ Exit codes:
   0    everything ran (a test that skips itself with a reason is a note); --recover: all undone
   1    the run could not be carried out, or an unexpected error
   2    wrong usage or configuration; nothing was touched
-  3    a test or profile failed after all attempts
+  3    a test or profile failed after all attempts, or a host was lost
   4    machines could not be left clean (see --recover)
   130  interrupted (SIGINT, SIGTERM, SIGHUP), machines clean";
 
@@ -63,6 +64,9 @@ pub struct Cli {
     profiles: Vec<Item>,
 
     /// Machines under test, the first is the main one [default: localhost:127.0.0.1]
+    ///
+    /// Other machines are reached over SSH as OpenSSH's configuration says, as root where it says
+    /// nothing: NAME:[USER@]ADDRESS[:PORT].
     #[arg(long, value_name = "[NAME:]ADDRESS", num_args = 1.., value_parser = item::parse_host, help_heading = "What to run")]
     hosts: Vec<HostArg>,
 
@@ -131,6 +135,16 @@ pub struct Cli {
     /// Passwords to try: @FILE (one a line), env:NAME, or the password itself, which `ps` shows
     #[arg(long, value_name = "PW", num_args = 1.., help_heading = "Preparing hosts")]
     default_passwords: Vec<PasswordArg>,
+
+    /// Whom to believe: hosts whose key is known, new ones too (their key is kept), or any
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t,
+        help_heading = "Preparing hosts"
+    )]
+    host_keys: Keys,
 
     /// Do not clean hosts up after a fatal error
     #[arg(long, help_heading = "Preparing hosts")]
@@ -208,6 +222,18 @@ pub enum Progress {
     None,
 }
 
+/// What is done about the keys by which hosts are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Keys {
+    /// Only hosts of ~/.ssh/known_hosts
+    #[default]
+    Strict,
+    /// New hosts too; a changed key is refused
+    AcceptNew,
+    /// Any host
+    Ignore,
+}
+
 /// Host parameters by address, as typed.
 pub type Forced = BTreeMap<String, Map<String, Value>>;
 
@@ -273,9 +299,12 @@ impl Cli {
                 [] => vec![HostArg {
                     name: "localhost".into(),
                     address: "127.0.0.1".into(),
+                    user: None,
+                    port: None,
                 }],
                 hosts => hosts.to_vec(),
             },
+            host_keys: self.host_keys(),
             provisioner: self.provisioner.clone(),
             distro: self.distro.clone(),
             guest_distro: self.guest_distro.clone(),
@@ -305,6 +334,14 @@ impl Cli {
                 .iter()
                 .map(|arg| arg.to_string_lossy().into_owned())
                 .collect(),
+        }
+    }
+
+    fn host_keys(&self) -> HostKeys {
+        match self.host_keys {
+            Keys::Strict => HostKeys::Strict,
+            Keys::AcceptNew => HostKeys::AcceptNew,
+            Keys::Ignore => HostKeys::Ignore,
         }
     }
 
@@ -431,8 +468,22 @@ fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCod
 }
 
 /// Gives the machines of a run that died back.
+/// Returns how recovery reaches machines; from here on `redactor` knows the passwords.
+fn reach(cli: &Cli, redactor: &Redactor) -> Result<Reach, PasswordError> {
+    let mut passwords = Vec::new();
+    for password in &cli.default_passwords {
+        passwords.extend(password.0.read()?);
+    }
+    passwords.iter().for_each(|secret| redactor.learn(secret));
+    Ok(Reach::new(cli.host_keys(), passwords))
+}
+
 fn recover_from(result: &std::path::Path, cli: &Cli, redactor: &Redactor) -> ExitCode {
-    match recover::recover(result, cli.dry_run, redactor) {
+    let reach = match reach(cli, redactor) {
+        Ok(reach) => reach,
+        Err(error) => return refuse(&anyhow::Error::new(error), None, cli),
+    };
+    match recover::recover(result, cli.dry_run, redactor, &reach) {
         Ok(recovered) => match answer(&recovered.report()) {
             OK if recovered.is_clean() => OK,
             OK => NOT_CLEAN,
@@ -454,7 +505,11 @@ fn resume_from(
     cli: &Cli,
 ) -> ExitCode {
     if !cli.plan {
-        match recover::recover(result, false, redactor) {
+        let reach = match reach(cli, redactor) {
+            Ok(reach) => reach,
+            Err(error) => return refuse(&anyhow::Error::new(error), None, cli),
+        };
+        match recover::recover(result, false, redactor, &reach) {
             Ok(recovered) if recovered.is_clean() => {}
             Ok(recovered) => {
                 return match answer(&recovered.report()) {
@@ -472,6 +527,12 @@ fn resume_from(
     }
     let asked = resume::Asked {
         wait_held: cli.wait_held.unwrap_or_default(),
+        host_keys: cli.host_keys(),
+        passwords: cli
+            .default_passwords
+            .iter()
+            .map(|password| password.0.clone())
+            .collect(),
         command_line: args
             .iter()
             .map(|arg| arg.to_string_lossy().into_owned())

@@ -10,6 +10,7 @@ mod facts;
 mod hold;
 mod logs;
 mod profile;
+mod reach;
 mod set_up;
 mod tally;
 
@@ -26,9 +27,9 @@ use super::cancel::{CancelToken, Urgency};
 use super::context::Context;
 use super::event::Event;
 use super::plan::Plan;
+use super::reach::Reach;
 use crate::host::Host;
 use crate::host::spoilers::Look;
-use crate::shell::local::LocalShell;
 use crate::shell::log::{LoggedShell, SessionLog};
 use crate::store::ResultStore;
 use crate::store::metadata_file::MetadataFile;
@@ -78,6 +79,11 @@ pub struct Controller<'a> {
     common_metadata: BTreeMap<String, String>,
     sessions: SessionLog,
     hosts: Vec<Host>,
+    /// Dropped on the way.
+    lost: Vec<Host>,
+    /// Folders of shells on other machines, by host.
+    folders: BTreeMap<String, String>,
+    reach: Reach,
     logs: logs::LogFetcher,
     /// Each host as it was at the start.
     looks: Vec<Option<Look>>,
@@ -90,6 +96,10 @@ pub struct Controller<'a> {
 
 impl<'a> Controller<'a> {
     /// Prepares a run whose result directory and metadata file exist.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, with what the start of a run has made"
+    )]
     pub fn new(
         plan: &'a Plan,
         cx: Context,
@@ -98,22 +108,28 @@ impl<'a> Controller<'a> {
         common_metadata: BTreeMap<String, String>,
         expected: Option<Duration>,
         time_up: Arc<AtomicBool>,
+        reach: Reach,
     ) -> Self {
         let sessions = SessionLog::new(cx.redactor.clone());
         sessions.enter(store.root());
+        let mut folders = BTreeMap::new();
         let hosts = plan
             .hosts
             .iter()
-            .map(|host| Host {
-                name: host.name.clone(),
-                address: host.address.clone(),
-                params: host.params(),
-                distro: plan.options.distro.clone(),
-                shell: Arc::new(LoggedShell::new(
-                    Arc::new(LocalShell::new(&host.name)),
-                    &host.name,
-                    sessions.clone(),
-                )),
+            .filter_map(|host| {
+                // Plan::resolve has refused what this build cannot reach.
+                let (shell, folder) = reach.shell(host.place()).ok()?;
+                if let Some(folder) = folder {
+                    folders.insert(host.name.clone(), folder);
+                }
+                let shell = LoggedShell::new(shell, &host.name, sessions.clone());
+                Some(Host {
+                    name: host.name.clone(),
+                    address: host.address.clone(),
+                    params: host.params(),
+                    distro: plan.options.distro.clone(),
+                    shell: Arc::new(shell),
+                })
             })
             .collect();
         let tally = Tally::new(plan.tests().count());
@@ -125,6 +141,9 @@ impl<'a> Controller<'a> {
             common_metadata,
             sessions,
             hosts,
+            lost: Vec::new(),
+            folders,
+            reach,
             logs: logs::LogFetcher::default(),
             looks: Vec::new(),
             tally,
@@ -153,6 +172,7 @@ impl<'a> Controller<'a> {
             }
         }
         self.give_back();
+        self.reach.close();
         if self.cx.cancel.is_cancelled() {
             if self.time_up.load(Ordering::SeqCst) && self.cx.cancel.urgency() == Urgency::Stop {
                 self.tally.time_up = true;
@@ -179,12 +199,14 @@ impl<'a> Controller<'a> {
             steps,
             expected: self.expected,
         });
+        self.reach_hosts()?;
         self.take_hosts()?;
         self.set_up_hosts()?;
         let plan = self.plan;
         for profile in &plan.profiles {
             self.go_on()?;
             self.profile(profile)?;
+            self.some_host()?;
         }
         self.look_after();
         Ok(())

@@ -11,6 +11,7 @@ pub mod options;
 pub mod plan;
 pub mod private;
 pub mod progress;
+pub mod reach;
 pub mod recover;
 pub mod resume;
 pub mod run;

@@ -18,6 +18,8 @@ pub struct RunOptions {
     pub profiles: Vec<Item>,
     /// Hosts, the main one first; never empty.
     pub hosts: Vec<HostArg>,
+    /// What is done about host keys.
+    pub host_keys: HostKeys,
     /// Run on every host first.
     pub provisioner: Option<Item>,
     /// Distribution of the hosts; a label.

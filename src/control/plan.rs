@@ -21,6 +21,7 @@ pub(crate) use hosts::is_this_machine;
 pub(crate) use json::digest;
 
 use super::options::RunOptions;
+use super::reach::Place;
 use crate::config::{Config, host_params};
 use crate::host::HostParams;
 use crate::profiles::Profile;
@@ -54,11 +55,30 @@ pub struct PlannedHost {
     pub name: String,
     /// Address as typed.
     pub address: String,
+    /// User there; `None`: as OpenSSH's configuration says, else root.
+    pub user: Option<String>,
+    /// Port there; `None`: as OpenSSH's configuration says, else 22.
+    pub port: Option<u16>,
     /// From files and `--force-params`; what they leave out is measured when the run starts.
     pub declared: host_params::Declared,
 }
 
 impl PlannedHost {
+    /// Returns whether it is the machine the program runs on.
+    pub fn is_local(&self) -> bool {
+        is_this_machine(&self.address)
+    }
+
+    /// Returns how it is reached.
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            name: &self.name,
+            address: &self.address,
+            user: self.user.as_deref(),
+            port: self.port,
+        }
+    }
+
     /// Returns what is declared about it.
     pub fn params(&self) -> HostParams {
         self.declared

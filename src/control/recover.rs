@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::hold::this_machine;
 use super::journal::{Header, Journal, JournalError, Left};
 use super::plan::is_this_machine;
+use super::reach::{Place, Reach};
 use super::undo::TargetRef;
 use crate::secret::Redactor;
 use crate::shell::Shell;
-use crate::shell::local::LocalShell;
 use crate::text::one_line;
 
 /// What recovery did, or would do.
@@ -35,6 +35,7 @@ pub fn recover(
     result: &Path,
     dry_run: bool,
     redactor: &Redactor,
+    reach: &Reach,
 ) -> Result<Recovered, JournalError> {
     let journal = if dry_run {
         Journal::peek(result)?
@@ -57,7 +58,8 @@ pub fn recover(
             .collect();
         return Ok(recovered);
     }
-    let replayed = journal.replay(|_| true, &|on| machine(&header, on));
+    let replayed = journal.replay(|_| true, &|on| machine(&header, on, reach));
+    reach.close();
     recovered.done = replayed.undone;
     recovered.left = replayed.left;
     recovered.reboot = replayed.reboot;
@@ -68,23 +70,24 @@ pub fn recover(
 }
 
 /// Returns the shell of a machine of a run that died.
-fn machine(header: &Header, on: &TargetRef) -> Result<Arc<dyn Shell>, String> {
+fn machine(header: &Header, on: &TargetRef, reach: &Reach) -> Result<Arc<dyn Shell>, String> {
     let Some(host) = header.hosts.iter().find(|host| host.name == on.0) else {
         return Err("the journal does not say where this machine is".into());
     };
-    if !is_this_machine(&host.address) {
-        return Err(format!(
-            "`{}` is another machine, and remote hosts are not in this build yet",
-            host.address
-        ));
-    }
-    if !header.controller.is_empty() && header.controller != this_machine() {
+    let local = is_this_machine(&host.address);
+    if local && !header.controller.is_empty() && header.controller != this_machine() {
         return Err(format!(
             "the run was on `{}`; recover there",
             header.controller
         ));
     }
-    Ok(Arc::new(LocalShell::new(&host.name)))
+    let place = Place {
+        name: &host.name,
+        address: &host.address,
+        user: host.user.as_deref(),
+        port: host.port,
+    };
+    reach.shell(place).map(|(shell, _)| shell)
 }
 
 impl Recovered {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::options::RunOptions;
+use super::options::{HostKeys, PasswordSource, RunOptions};
 use super::plan::{Plan, PlanError};
 use crate::cli::item::{HostArg, Item};
 use crate::config::Config;
@@ -84,6 +84,10 @@ struct Stored {
 struct StoredHost {
     name: String,
     address: String,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    port: Option<u16>,
     params: Map<String, Value>,
 }
 
@@ -142,8 +146,11 @@ impl Stored {
                 .map(|host| HostArg {
                     name: host.name,
                     address: host.address,
+                    user: host.user,
+                    port: host.port,
                 })
                 .collect(),
+            host_keys: HostKeys::default(),
             provisioner: None,
             distro: self.distro,
             guest_distro: self.guest_distro,
@@ -176,6 +183,10 @@ impl Stored {
 pub struct Asked {
     /// `--wait-held`.
     pub wait_held: Duration,
+    /// `--host-keys`.
+    pub host_keys: HostKeys,
+    /// `--default-passwords`.
+    pub passwords: Vec<PasswordSource>,
     /// As typed, program first.
     pub command_line: Vec<String>,
 }
@@ -224,6 +235,8 @@ pub fn plan(
         });
     }
     plan.options.wait_held = asked.wait_held;
+    plan.options.host_keys = asked.host_keys;
+    plan.options.passwords = asked.passwords;
     plan.options.command_line = asked.command_line;
     plan.output = Some(result.to_owned());
     let all = plan.tests().count();

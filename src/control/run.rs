@@ -13,6 +13,7 @@ use super::journal::{Header, Journal, JournalError, MachineRef};
 use super::mask::mask;
 use super::plan::{Plan, digest};
 use super::progress::{Mode, Previous, Progress, Screen, find_previous};
+use super::reach::Reach;
 use super::resume::PLAN_FILE;
 use crate::cli::exit::ExitCode;
 use crate::secret::{Redactor, is_secret_name};
@@ -130,6 +131,8 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         .map(|host| MachineRef {
             name: host.name.clone(),
             address: host.address.clone(),
+            user: host.user.clone(),
+            port: host.port,
         })
         .collect();
     let journal = Journal::create(&absolute, Header::new(&run_id, machines), redactor.clone())?;
@@ -143,9 +146,22 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         monitor_interval: plan.options.monitor_interval,
         journal,
     };
+    let passwords = plan.options.passwords.iter();
+    let passwords = passwords.filter_map(|source| source.read().ok()).flatten();
+    let reach = Reach::new(plan.options.host_keys, passwords.collect());
     let time_up = Arc::new(AtomicBool::new(false));
     let alarm = Alarm::set(plan.options.time_limit, cancel, time_up.clone());
-    let mut tally = Controller::new(plan, cx, store, file.clone(), common, expected, time_up).run();
+    let mut tally = Controller::new(
+        plan,
+        cx,
+        store,
+        file.clone(),
+        common,
+        expected,
+        time_up,
+        reach,
+    )
+    .run();
     drop(alarm);
     drop(progress);
     for note in &plan.notes {
@@ -387,6 +403,13 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
     if !quiet {
         if let Some(fatal) = &tally.fatal {
             let _ = writeln!(text, "stopped:  {fatal}");
+        }
+        for (name, message, log) in &tally.lost {
+            let message = crate::text::one_line(message);
+            let _ = writeln!(
+                text,
+                "lost:     host {name}: {message}\n          see {place}/{log}"
+            );
         }
         for (name, message, log) in tally.failed_profiles.iter().chain(&tally.failed) {
             let _ = writeln!(

@@ -188,8 +188,12 @@ fn force_and_keep_are_exact_and_others_may_be_shortened() {
 fn bad_values_are_refused_before_anything_is_touched() {
     for (args, expected) in [
         (
-            ["--hosts", "192.0.2.1", "--", "dummy"].as_slice(),
-            "remote hosts are not in this build yet",
+            ["--hosts", "a:me@127.0.0.1", "--", "dummy"].as_slice(),
+            "this machine is used directly",
+        ),
+        (
+            &["--hosts", "a:192.0.2.1:ssh", "--", "dummy"],
+            "`ssh` is no port",
         ),
         (
             &["--hosts", "a:127.0.0.1", "b:localhost", "--", "dummy"],
@@ -201,7 +205,7 @@ fn bad_values_are_refused_before_anything_is_touched() {
         ),
         (
             &["--host-setup-script-reboot", "--", "dummy"],
-            "is never rebooted",
+            "is not in this build yet",
         ),
         (
             &["--host-setup-script", "nothing.sh", "--", "dummy"],

@@ -1,6 +1,9 @@
 //! Remote hosts: the SSH shell against a real sshd on this machine, and run-perf against hosts that
 //! are network namespaces (`tests/testbed/netns-hosts.sh`).
 #![cfg(feature = "ssh")]
+#![expect(clippy::print_stdout, reason = "what is skipped is said aloud")]
 
+mod hosts;
+mod refusals;
 mod shell;
 mod support;

@@ -8,8 +8,6 @@ use clap::Args;
 pub(super) struct Later {
     #[arg(long, hide = true)]
     ask_password: bool,
-    #[arg(long, hide = true, value_name = "HOW")]
-    host_keys: Option<String>,
     #[arg(long, hide = true, value_name = "FILE")]
     only: Option<String>,
     #[arg(long, hide = true)]
@@ -29,7 +27,6 @@ impl Later {
     pub(super) fn used(&self) -> Option<&'static str> {
         let Self {
             ask_password,
-            host_keys,
             only,
             no_reboot,
             parallel_hosts,
@@ -39,7 +36,6 @@ impl Later {
         } = self;
         [
             ("--ask-password", *ask_password),
-            ("--host-keys", host_keys.is_some()),
             ("--only", only.is_some()),
             ("--no-reboot", *no_reboot),
             ("--parallel-hosts", parallel_hosts.is_some()),

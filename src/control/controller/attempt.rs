@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::caught::{Panic, caught};
 use super::facts::WorkerFacts;
+use super::profile::InForce;
 use super::{Controller, chain};
 use crate::control::context::Context;
 use crate::control::event::Event;
@@ -64,14 +65,14 @@ impl Controller<'_> {
         &mut self,
         profile: &PlannedProfile,
         planned: &PlannedTest,
-        workers: &Workers,
-        facts: &WorkerFacts,
+        in_force: &mut InForce,
+        facts: &mut WorkerFacts,
     ) {
         let name = format!("{}/{}", profile.name, planned.name);
         let attempts = self.plan.options.retry_tests;
         let mut failed_before = String::new();
         for attempt in 1..=attempts {
-            if self.cx.cancel.is_cancelled() {
+            if self.cx.cancel.is_cancelled() || self.hosts.is_empty() {
                 return;
             }
             self.tell(&Event::TestStarted {
@@ -81,7 +82,7 @@ impl Controller<'_> {
                 iterations: planned.expected.iterations,
             });
             let began = Instant::now();
-            match self.attempt(profile, planned, workers, facts, attempt) {
+            match self.attempt(profile, planned, &in_force.workers, facts, attempt) {
                 Ok(committed) => {
                     self.tally.ran += 1;
                     if attempt > 1 {
@@ -133,6 +134,7 @@ impl Controller<'_> {
                         message,
                         log,
                     });
+                    self.drop_lost(Some((in_force, facts)));
                 }
             }
         }

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::caught::caught;
+use super::reach::each;
 use super::{Controller, Fatal, chain};
 use crate::config::host_params::Measured;
 use crate::host::Workers;
@@ -21,8 +22,12 @@ impl Controller<'_> {
     /// Fills in the parameters of hosts that nobody declared.
     pub(super) fn measure_hosts(&mut self) -> Result<(), Fatal> {
         let mut notes = Vec::new();
-        for (host, planned) in self.hosts.iter_mut().zip(&self.plan.hosts) {
-            let measured = match Measured::take(host.shell.as_ref(), &self.cx.limits()) {
+        let limits = self.cx.limits();
+        let all = each(&self.hosts, |host| {
+            Measured::take(host.shell.as_ref(), &limits)
+        });
+        for (host, measured) in self.hosts.iter_mut().zip(all) {
+            let measured = match measured {
                 Ok(measured) => measured,
                 Err(ShellError::Interrupted { .. }) => return Err(Fatal::Stopped),
                 Err(error) => {
@@ -31,6 +36,9 @@ impl Controller<'_> {
                         error,
                     ));
                 }
+            };
+            let Some(planned) = self.plan.hosts.iter().find(|plan| plan.name == host.name) else {
+                continue;
             };
             let resolved = planned.declared.clone().complete(&measured);
             host.params = resolved.params;
@@ -43,11 +51,9 @@ impl Controller<'_> {
     /// Looks for what spoils figures before the run, and returns what was found on each host.
     pub(super) fn look_before(&mut self) -> Vec<Vec<Note>> {
         let limits = self.cx.limits();
-        self.looks = self
-            .hosts
-            .iter()
-            .map(|host| Look::take(host.shell.as_ref(), &limits).ok())
-            .collect();
+        self.looks = each(&self.hosts, |host| {
+            Look::take(host.shell.as_ref(), &limits).ok()
+        });
         let notes: Vec<Vec<Note>> = self
             .looks
             .iter()
@@ -64,8 +70,9 @@ impl Controller<'_> {
     pub(super) fn look_after(&mut self) {
         let limits = self.cx.limits();
         let mut notes = Vec::new();
-        for (host, before) in self.hosts.iter().zip(&self.looks) {
-            if let (Some(before), Ok(now)) = (before, Look::take(host.shell.as_ref(), &limits)) {
+        let after = each(&self.hosts, |host| Look::take(host.shell.as_ref(), &limits));
+        for (before, now) in self.looks.iter().zip(after) {
+            if let (Some(before), Ok(now)) = (before, now) {
                 notes.extend(now.notes_since(before));
             }
         }
@@ -75,13 +82,12 @@ impl Controller<'_> {
     /// Writes the facts of all hosts as they were found.
     pub(super) fn environment_world(&mut self, notes: &[Vec<Note>]) -> Result<(), Fatal> {
         let mut all = Vec::new();
-        for (host, notes) in self.hosts.iter().zip(notes) {
-            match Facts::gather(
-                host.shell.as_ref(),
-                &self.cx.limits(),
-                &host.name,
-                &host.distro,
-            ) {
+        let limits = self.cx.limits();
+        let gathered = each(&self.hosts, |host| {
+            Facts::gather(host.shell.as_ref(), &limits, &host.name, &host.distro)
+        });
+        for ((host, notes), gathered) in self.hosts.iter().zip(notes).zip(gathered) {
+            match gathered {
                 Ok(facts) => all.push(facts.with_params(&host.params).with_notes(notes).to_json()),
                 Err(ShellError::Interrupted { .. }) => return Err(Fatal::Stopped),
                 Err(error) => {

@@ -23,6 +23,16 @@ impl Controller<'_> {
         let wait = self.plan.options.wait_held;
         let mut notes = Vec::new();
         for host in &self.hosts {
+            if let Some(folder) = self.folders.get(&host.name) {
+                let undo = Undo::RemovePath {
+                    on: host.name.as_str().into(),
+                    path: folder.clone(),
+                    tree: true,
+                };
+                let made: Result<Step, JournalError> = self.cx.journal.plan(&host.name, undo);
+                made.map_err(|error| Fatal::failed("the journal cannot be written", error))?
+                    .armed();
+            }
             let undo = Undo::KillMarked {
                 on: host.name.as_str().into(),
                 mark: mark_on(&host.name),
@@ -78,14 +88,18 @@ impl Controller<'_> {
 
     /// Takes back the changes `wanted` names, also when the run was told to stop.
     pub(super) fn replay(&self, wanted: impl Fn(&Entry) -> bool, workers: &Workers) -> Replayed {
-        let machines = |on: &TargetRef| find(&self.hosts, workers, on);
+        let machines = |on: &TargetRef| find(self.hosts.iter().chain(&self.lost), workers, on);
         self.cx.journal.replay(wanted, &machines)
     }
 }
 
 /// Returns the shell of a host or worker by name.
-fn find(hosts: &[Host], workers: &Workers, on: &TargetRef) -> Result<Arc<dyn Shell>, String> {
-    let host = hosts.iter().find(|host| host.name == on.0);
+fn find<'h>(
+    mut hosts: impl Iterator<Item = &'h Host>,
+    workers: &Workers,
+    on: &TargetRef,
+) -> Result<Arc<dyn Shell>, String> {
+    let host = hosts.find(|host| host.name == on.0);
     let worker = || workers.all().find(|worker| worker.name == on.0);
     host.map(|host| &host.shell)
         .or_else(|| worker().map(|worker| &worker.shell))

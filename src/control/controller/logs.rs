@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Controller;
+use super::reach::each;
 use crate::host::Host;
 use crate::shell::{CommandLine, Limits};
 use crate::store::record::FailureRecord;
@@ -65,11 +66,8 @@ impl Controller<'_> {
         let dir = self.store.root().join(place);
         let limits = self.cx.limits();
         let now = jiff::Timestamp::now().as_second();
-        let files = self
-            .hosts
-            .iter()
-            .filter_map(|host| self.logs.fetch(host, &dir, &limits))
-            .collect();
+        let files = each(&self.hosts, |host| self.logs.fetch(host, &dir, &limits));
+        let files = files.into_iter().flatten().collect();
         self.logs.since = Some(now);
         files
     }

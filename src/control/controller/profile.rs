@@ -33,9 +33,21 @@ impl StepError {
 }
 
 /// A profile in force: one instance for each host, and the workers they made.
-struct InForce {
+pub(super) struct InForce {
     instances: Vec<Box<dyn Profile>>,
-    workers: Workers,
+    pub(super) workers: Workers,
+}
+
+impl InForce {
+    /// Drops what belongs to the host with this number.
+    pub(super) fn forget(&mut self, host: usize) {
+        if host < self.instances.len() {
+            drop(self.instances.remove(host));
+        }
+        if host < self.workers.0.len() {
+            self.workers.0.remove(host);
+        }
+    }
 }
 
 impl Controller<'_> {
@@ -45,12 +57,12 @@ impl Controller<'_> {
             return Ok(());
         };
         self.sessions.enter(self.store.profile_dir(&planned.name));
-        let facts = self.worker_facts(&in_force.workers);
+        let mut facts = self.worker_facts(&in_force.workers);
         for test in &planned.tests {
-            if self.cx.cancel.is_cancelled() {
+            if self.cx.cancel.is_cancelled() || self.hosts.is_empty() {
                 break;
             }
-            self.test(planned, test, &in_force.workers, &facts);
+            self.test(planned, test, &mut in_force, &mut facts);
         }
         self.sessions.enter(self.store.profile_dir(&planned.name));
         if !self.cx.cancel.is_cancelled() {
@@ -92,7 +104,13 @@ impl Controller<'_> {
                 }
                 Err(error) => {
                     self.profile_failed(planned, attempt, &error);
-                    self.revert(planned, &mut instances)?;
+                    let mut in_force = InForce {
+                        instances,
+                        workers: Workers::default(),
+                    };
+                    self.drop_lost(Some((&mut in_force, &mut Vec::new())));
+                    self.revert(planned, &mut in_force.instances)?;
+                    self.some_host()?;
                 }
             }
         }

@@ -17,6 +17,8 @@ pub struct Tally {
     pub failed_profiles: Vec<(String, String, String)>,
     /// What to do about failures, each once.
     pub hints: Vec<String>,
+    /// Hosts that were dropped: name, why, where it is recorded.
+    pub lost: Vec<(String, String, String)>,
     /// Spoilers, things left out.
     pub notes: Vec<String>,
     /// Changes of machines that are still in force, one line each.
@@ -64,7 +66,10 @@ impl Tally {
             INTERRUPTED
         } else if self.fatal.is_some() {
             FAILED
-        } else if self.ran + self.skipped.len() < self.tests || !self.failed_profiles.is_empty() {
+        } else if self.ran + self.skipped.len() < self.tests
+            || !self.failed_profiles.is_empty()
+            || !self.lost.is_empty()
+        {
             INCOMPLETE
         } else {
             OK
@@ -93,6 +98,14 @@ impl Tally {
                 "profile failed"
             } else {
                 "profiles failed"
+            },
+        );
+        add(
+            self.lost.len(),
+            if self.lost.len() == 1 {
+                "host lost"
+            } else {
+                "hosts lost"
             },
         );
         if self.time_up {

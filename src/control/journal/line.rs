@@ -37,6 +37,12 @@ pub struct MachineRef {
     pub name: String,
     /// As typed.
     pub address: String,
+    /// As typed; absent: as OpenSSH's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// As typed; absent: as OpenSSH's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 impl Header {

@@ -20,6 +20,8 @@ fn header() -> Header {
         vec![MachineRef {
             name: "foo".into(),
             address: "192.0.2.17".into(),
+            user: None,
+            port: None,
         }],
     )
 }

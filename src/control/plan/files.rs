@@ -14,9 +14,8 @@ const INSTALLERS: [&str; 2] = ["dnf", "apt-get"];
 pub(super) fn host_setup(options: &RunOptions) -> Result<HostSetup, PlanError> {
     if options.host_setup_reboot {
         return Err(PlanError::Refused {
-            what: "--host-setup-script-reboot would reboot the machine run-perf itself runs on"
-                .into(),
-            hint: "leave the option out; this machine is never rebooted, and remote hosts are not in this build yet",
+            what: "--host-setup-script-reboot is not in this build yet".into(),
+            hint: "leave the option out and reboot the hosts beforehand",
         });
     }
     let script = match &options.host_setup_script {
@@ -24,6 +23,16 @@ pub(super) fn host_setup(options: &RunOptions) -> Result<HostSetup, PlanError> {
         None => None,
     };
     packages(&options.host_packages, "--host-rpms")?;
+    let remote = options
+        .hosts
+        .iter()
+        .any(|host| !super::is_this_machine(&host.address));
+    if !options.host_packages.is_empty() && remote {
+        return Err(PlanError::Refused {
+            what: "--host-rpms installs on this machine only in this build".into(),
+            hint: "install packages of remote hosts in a --host-setup-script",
+        });
+    }
     if !options.host_packages.is_empty() {
         if !rustix::process::geteuid().is_root() {
             return Err(PlanError::Refused {

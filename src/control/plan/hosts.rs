@@ -1,12 +1,13 @@
 //! Hosts of a plan: which machines, and what is declared about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{PlanError, PlannedHost};
 use crate::config::assets::Assets;
 use crate::config::{Config, host_params};
 use crate::control::options::{RunOptions, expand_home};
+use crate::control::reach::REMOTE;
 use crate::text;
 
 pub(super) fn hosts(
@@ -15,6 +16,7 @@ pub(super) fn hosts(
     notes: &mut Vec<String>,
 ) -> Result<Vec<PlannedHost>, PlanError> {
     let mut names = BTreeSet::new();
+    let mut places = BTreeMap::new();
     for host in &options.hosts {
         let refuse = |reason: String, hint| PlanError::Host {
             name: host.name.clone(),
@@ -27,21 +29,30 @@ pub(super) fn hosts(
                 "name them apart: NAME:ADDRESS",
             ));
         }
-        if !is_this_machine(&host.address) {
+        let local = is_this_machine(&host.address);
+        if !local && !REMOTE {
             return Err(refuse(
                 format!(
-                    "`{}` is another machine, and remote hosts are not in this build yet",
+                    "`{}` is another machine, and this build lacks the feature `ssh`",
                     host.address
                 ),
-                "only localhost, 127.0.0.1, ::1 or this machine's own name can be used now",
+                "build with the feature `ssh`; this build knows localhost, 127.0.0.1, ::1 and this machine's own name",
             ));
         }
-        if names.len() > 1 {
+        if local && (host.user.is_some() || host.port.is_some()) {
             return Err(refuse(
-                format!(
-                    "`{}` is the same machine as `{}`",
-                    host.address, options.hosts[0].name
-                ),
+                "this machine is used directly, without user and port".into(),
+                "leave user and port out",
+            ));
+        }
+        let place = if local {
+            (String::new(), None, None)
+        } else {
+            (host.address.to_lowercase(), host.port, host.user.clone())
+        };
+        if let Some(same) = places.insert(place, host.name.clone()) {
+            return Err(refuse(
+                format!("`{}` is the same machine as `{same}`", host.address),
                 "name it once",
             ));
         }
@@ -65,11 +76,11 @@ pub(super) fn hosts(
             let params = declared.clone().complete(&host_params::Measured::default()).params;
             if params.0.get("disable_smt").and_then(serde_json::Value::as_bool) == Some(true) {
                 notes.push(format!(
-                    "`disable_smt` of {} has no effect: it needs a reboot, and this machine is never rebooted",
+                    "`disable_smt` of {} has no effect: it needs a reboot, which this build does not do",
                     host.address
                 ));
             }
-            Ok(PlannedHost { name: host.name.clone(), address: host.address.clone(), declared })
+            Ok(PlannedHost { name: host.name.clone(), address: host.address.clone(), user: host.user.clone(), port: host.port, declared })
         })
         .collect()
 }

@@ -14,9 +14,18 @@ impl Plan {
         let hosts: Vec<Value> = self
             .hosts
             .iter()
-            .map(
-                |host| json!({"name": host.name, "address": host.address, "params": host.params().0}),
-            )
+            .map(|host| {
+                let mut stored =
+                    json!({"name": host.name, "address": host.address, "params": host.params().0});
+                if let Some(object) = stored.as_object_mut() {
+                    let user = host.user.as_ref().map(|user| ("user", json!(user)));
+                    let port = host.port.map(|port| ("port", json!(port)));
+                    for (key, value) in [user, port].into_iter().flatten() {
+                        object.insert(key.into(), value);
+                    }
+                }
+                stored
+            })
             .collect();
         let profiles: Vec<Value> = self
             .profiles

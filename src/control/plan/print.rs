@@ -4,10 +4,24 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{Plan, PlannedTest};
+use super::{Plan, PlannedHost, PlannedTest};
 use crate::control::progress::{count, spell};
 use crate::secret::Redactor;
 use crate::text::one_line;
+
+/// How a host is reached.
+fn way(host: &PlannedHost) -> String {
+    if host.is_local() {
+        return "this machine, never rebooted".into();
+    }
+    let user = host.user.as_ref().map(|user| format!(" as {user}"));
+    let port = host.port.map(|port| format!(", port {port}"));
+    format!(
+        "over SSH{}{}",
+        user.unwrap_or_default(),
+        port.unwrap_or_default()
+    )
+}
 
 impl Plan {
     /// Returns what `--plan` prints: the same text for the same command line, whenever it is asked.
@@ -27,10 +41,7 @@ impl Plan {
         for host in &self.hosts {
             lines.add(
                 1,
-                format!(
-                    "{}  {}  (this machine, never rebooted)",
-                    host.name, host.address
-                ),
+                format!("{}  {}  ({})", host.name, host.address, way(host)),
             );
             for (name, value) in &host.params().0 {
                 lines.add(2, format!("{name} = {}", plain(value)));

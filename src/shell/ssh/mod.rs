@@ -240,7 +240,7 @@ impl Machine {
         if !exit.success() {
             tracing::warn!(machine = %self.target, message = %String::from_utf8_lossy(&output), "a long command could not be sent");
         }
-        Ok(format!("exec sh {file}"))
+        Ok(format!("sh {file}"))
     }
 }
 
@@ -286,10 +286,13 @@ impl SshShell {
         let line = |connection: &Connection| {
             let script = wrap::wrap(command, &mark, &machine.folder, &pid_file(connection))
                 .unwrap_or_default();
-            if script.len() > LONGEST_LINE {
-                return machine.as_file(connection, &script, limits);
-            }
-            Ok(format!("exec sh -c {}", super::quote::quote(&script)))
+            let program = if script.len() > LONGEST_LINE {
+                machine.as_file(connection, &script, limits)?
+            } else {
+                format!("sh -c {}", super::quote::quote(&script))
+            };
+            // In the environment from the first moment on: a run that dies now is found as well.
+            Ok(format!("exec env RUNPERF_COMMAND={mark} {program}"))
         };
         let (connection, channel) = machine.begin_with(line, command, limits, started)?;
         let mark = Mark {

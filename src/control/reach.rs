@@ -1,0 +1,118 @@
+//! How the machines of a run are reached: this one directly, others over SSH.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::options::HostKeys;
+use super::plan::is_this_machine;
+use crate::secret::Secret;
+use crate::shell::Shell;
+use crate::shell::local::LocalShell;
+
+/// A machine as it was typed: address, user and port where given.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Short name.
+    pub name: &'a str,
+    /// As typed.
+    pub address: &'a str,
+    /// `None`: as OpenSSH's configuration says, else root.
+    pub user: Option<&'a str>,
+    /// `None`: as OpenSSH's configuration says, else 22.
+    pub port: Option<u16>,
+}
+
+/// Makes the shells of a run, and closes them at its end.
+#[derive(Debug, Default)]
+pub struct Reach {
+    #[cfg_attr(
+        not(feature = "ssh"),
+        expect(dead_code, reason = "for remote hosts only")
+    )]
+    host_keys: HostKeys,
+    #[cfg_attr(
+        not(feature = "ssh"),
+        expect(dead_code, reason = "for remote hosts only")
+    )]
+    passwords: Vec<Secret>,
+    open: Mutex<Vec<Opened>>,
+}
+
+#[cfg(feature = "ssh")]
+type Opened = crate::shell::ssh::SshShell;
+#[cfg(not(feature = "ssh"))]
+type Opened = LocalShell;
+
+/// Whether this build can reach other machines.
+pub const REMOTE: bool = cfg!(feature = "ssh");
+
+impl Reach {
+    /// Host keys are treated like this, and these passwords are tried.
+    pub fn new(host_keys: HostKeys, passwords: Vec<Secret>) -> Self {
+        Self {
+            host_keys,
+            passwords,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Returns the shell of a machine, and the folder on it that is the shell's own. Connects to nobody yet.
+    ///
+    /// # Errors
+    /// When it is another machine, and this build reaches none.
+    pub fn shell(&self, place: Place<'_>) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+        if is_this_machine(place.address) {
+            return Ok((Arc::new(LocalShell::new(place.name)), None));
+        }
+        self.remote(place)
+    }
+
+    #[cfg(feature = "ssh")]
+    fn remote(&self, place: Place<'_>) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+        use crate::shell::ssh::{Address, Settings, SshShell};
+        let address = Address {
+            host: place.address.to_owned(),
+            user: place.user.map(str::to_owned),
+            port: place.port,
+        };
+        let settings = Settings {
+            host_keys: self.host_keys,
+            passwords: self.passwords.clone(),
+            config: None,
+        };
+        let shell = SshShell::new(place.name, &address, Arc::new(settings));
+        let folder = shell.folder().to_owned();
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(shell.clone());
+        Ok((Arc::new(shell), Some(folder)))
+    }
+
+    #[cfg(not(feature = "ssh"))]
+    fn remote(&self, place: Place<'_>) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+        Err(format!(
+            "`{}` is another machine, and this build lacks the feature `ssh`",
+            place.address
+        ))
+    }
+
+    /// Removes what the shells keep on their machines and closes their connections.
+    pub fn close(&self) {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        std::thread::scope(|scope| {
+            for shell in &open {
+                scope.spawn(move || close(shell));
+            }
+        });
+    }
+}
+
+#[cfg(feature = "ssh")]
+fn close(shell: &Opened) {
+    if let Err(error) = shell.close() {
+        tracing::debug!(machine = %shell.target(), %error, "the connection could not be closed in order");
+    }
+}
+
+#[cfg(not(feature = "ssh"))]
+fn close(_: &Opened) {}

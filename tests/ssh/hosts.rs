@@ -1,0 +1,364 @@
+//! run-perf against remote hosts: network namespaces on this machine, each with an sshd of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::skip_unless;
+use crate::support::{program, root, running};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testbed/netns-hosts.sh");
+/// Hosts that are up; `tbhost4` of the tests is one that is not.
+const COUNT: usize = 3;
+const NET: &str = "10.213.79";
+
+/// Hosts of all tests here; taken down when this process ends, however it ends.
+struct Hosts {
+    home: TempDir,
+    /// Its input ends with this process.
+    _keeper: Child,
+}
+
+fn hosts() -> Result<&'static Hosts, String> {
+    static HOSTS: OnceLock<Result<Hosts, String>> = OnceLock::new();
+    HOSTS.get_or_init(up).as_ref().map_err(Clone::clone)
+}
+
+fn up() -> Result<Hosts, String> {
+    root()?;
+    for name in ["sshd", "ip", "unshare", "ssh-keygen"] {
+        program(name)?;
+    }
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let dir = home.path().join("hosts");
+    let output = Command::new(SCRIPT)
+        .args(["up", "--net", NET, "--count", &COUNT.to_string(), "--dir"])
+        .arg(&dir)
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(format!("no network namespaces: {message}"));
+    }
+    let ssh = home.path().join(".ssh");
+    fs::create_dir(&ssh).expect("writable");
+    fs::copy(dir.join("ssh_config"), ssh.join("config")).expect("made");
+    let keeper = Command::new("sh")
+        .args([
+            "-c",
+            "cat >/dev/null; \"$1\" down --dir \"$2\"; rm -rf \"$3\"",
+            "sh",
+            SCRIPT,
+        ])
+        .arg(&dir)
+        .arg(home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("there is sh");
+    Ok(Hosts {
+        home,
+        _keeper: keeper,
+    })
+}
+
+impl Hosts {
+    fn run_perf(&self) -> Command {
+        let mut command = Command::new(cargo_bin("run-perf"));
+        command
+            .env("HOME", self.home.path())
+            .env_remove("SSH_AUTH_SOCK")
+            .env_remove("XDG_CONFIG_HOME")
+            .current_dir(self.home.path());
+        command
+    }
+
+    /// Runs and returns exit code, standard output and standard error.
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let output = self
+            .run_perf()
+            .args(args)
+            .output()
+            .expect("run-perf starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code().unwrap_or(-1),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+}
+
+fn host(number: usize) -> String {
+    format!("h{number}:{NET}.{}", 10 + number)
+}
+
+fn json(path: &Path) -> Value {
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Clients of the entries of one metric.
+fn clients(result: &Path, kind: &str, metric: &str) -> Vec<String> {
+    let entries = json(result)[0]["iteration_data"][kind][metric]
+        .as_array()
+        .expect("entries")
+        .clone();
+    let mut clients: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            entry["client_hostname"]
+                .as_str()
+                .expect("a name")
+                .to_owned()
+        })
+        .collect();
+    clients.sort();
+    clients
+}
+
+#[test]
+fn tests_run_on_one_remote_host() {
+    let hosts = skip_unless!(hosts());
+    let command = r#"command:{"command": ["sh", "-c", "sleep 0.1; hostname >&2; echo 42 # runperf-hosts-test"], "samples": 2, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}], "__NAME__": "answer"}"#;
+    let (code, out, err) = hosts.run(&[
+        "--hosts",
+        &host(1),
+        "--output",
+        "one",
+        "--retry-tests",
+        "1",
+        "--",
+        "dummy",
+        command,
+    ]);
+    assert_eq!(code, 0, "{out}\n{err}");
+    let metadata = fs::read_to_string(hosts.path("one/RUNPERF_METADATA")).expect("written");
+    assert!(
+        metadata.contains(&format!("machine:{NET}.11")),
+        "{metadata}"
+    );
+    let environment = metadata
+        .lines()
+        .find_map(|line| line.strip_prefix("environment_world:"))
+        .expect("facts");
+    assert!(environment.contains("Name:h1"), "{environment}");
+    let result = hosts.path("one/Localhost/answer/0000/result.json");
+    assert_eq!(
+        clients(&result, "throughput", "answers"),
+        [format!("{NET}.11"), "all".into()]
+    );
+    assert!(
+        hosts.path("one/__sessions__/h1").exists()
+            || hosts.path("one/Localhost/__sessions__/h1").exists()
+    );
+    assert!(
+        hosts.path("one/Localhost/answer/0000/monitor").exists(),
+        "the remote machine was watched"
+    );
+}
+
+#[test]
+fn fio_measures_on_a_remote_host() {
+    let hosts = skip_unless!(hosts());
+    skip_unless!(program("fio"));
+    let target = hosts.path("fio.file").display().to_string();
+    let fio = format!(
+        r#"fio:{{"type": "randread", "block-sizes": "4", "runtime": 1, "ramptime": 0, "samples": 1, "file-size": 8, "direct": 0, "targets": "{target}"}}"#
+    );
+    let (code, out, err) = hosts.run(&[
+        "--hosts",
+        &host(2),
+        "--output",
+        "fio",
+        "--retry-tests",
+        "1",
+        "--",
+        &fio,
+    ]);
+    assert_eq!(code, 0, "{out}\n{err}");
+    let result = hosts.path("fio/Localhost/fio/0000/result.json");
+    let names = clients(&result, "throughput", "iops_sec");
+    assert!(
+        names
+            .iter()
+            .any(|name| name.starts_with(&format!("{NET}.12"))),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_host_that_is_not_there_is_left_out_and_the_others_go_on() {
+    let hosts = skip_unless!(hosts());
+    let command = r#"command:{"command": ["echo", "7"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
+    let (one, gone, three) = (
+        host(1),
+        "h9:127.77.7.7:1".replace("127.77.7.7", &format!("{NET}.99")),
+        host(3),
+    );
+    let (code, out, err) = hosts.run(&[
+        "--hosts",
+        &one,
+        &gone,
+        &three,
+        "--output",
+        "several",
+        "--retry-tests",
+        "1",
+        "--",
+        command,
+    ]);
+    assert_eq!(code, 3, "{out}\n{err}");
+    assert!(out.contains("host h9: cannot reach root@"), "{out}");
+    let result = hosts.path("several/Localhost/command/0000/result.json");
+    let names = clients(&result, "throughput", "answers");
+    assert_eq!(
+        names,
+        [format!("{NET}.11"), format!("{NET}.13"), "all".into()]
+    );
+    let (code, out, _) = hosts.run(&["--hosts", &gone, "--output", "nobody", "--", command]);
+    assert_eq!(code, 1, "{out}");
+}
+
+#[test]
+fn a_host_whose_key_is_not_known_is_refused_with_a_hint() {
+    let hosts = skip_unless!(hosts());
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let output = hosts
+        .run_perf()
+        .env("HOME", home.path())
+        .args(["--hosts", &host(1), "--output"])
+        .arg(home.path().join("result"))
+        .args(["--", "dummy"])
+        .output()
+        .expect("run-perf starts");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(
+        out.contains("is not known") && out.contains("--host-keys accept-new"),
+        "{out}"
+    );
+}
+
+#[test]
+fn what_an_interrupted_run_started_remotely_is_ended() {
+    let hosts = skip_unless!(hosts());
+    let command = r#"command:{"command": ["sh", "-c", "sleep 4242 & sleep 4242; : runperf-hosts-test"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
+    // Not run-perf itself, whose command line holds the words as well.
+    let sleeping = || {
+        running("sleep 4242")
+            .iter()
+            .any(|line| line.starts_with("sleep"))
+    };
+    let mut run = hosts
+        .run_perf()
+        .args(["--hosts", &host(2), "--output", "stopped", "--", command])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("run-perf starts");
+    for _ in 0..1200 {
+        if sleeping() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(sleeping(), "it runs");
+    let status = Command::new("kill")
+        .args(["-INT", &run.id().to_string()])
+        .status();
+    assert!(status.expect("there is kill").success());
+    assert_eq!(run.wait().expect("ends").code(), Some(130));
+    assert_eq!(running("sleep 4242"), [""; 0]);
+    assert_eq!(running("runperf-hosts-test"), [""; 0]);
+}
+
+#[test]
+fn a_killed_run_is_recovered_over_ssh() {
+    let hosts = skip_unless!(hosts());
+    let command = r#"command:{"command": ["sleep", "5252"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
+    let mut run = hosts
+        .run_perf()
+        .args([
+            "--hosts",
+            &host(3).replace("h3", "other"),
+            "--output",
+            "killed",
+            "--",
+            command,
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("run-perf starts");
+    for _ in 0..1200 {
+        if running("sleep 5252")
+            .iter()
+            .any(|line| line.starts_with("sleep"))
+        {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    run.kill().expect("ours");
+    run.wait().expect("ended");
+    assert!(
+        !running("sleep 5252").is_empty(),
+        "it goes on without its controller"
+    );
+    let (code, out, err) = hosts.run(&["--recover", "killed"]);
+    assert_eq!(code, 0, "{out}\n{err}");
+    assert_eq!(running("sleep 5252"), [""; 0]);
+    let journal = fs::read_to_string(hosts.path("killed/__journal__.jsonl")).expect("written");
+    let folder = journal
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|line| Some(line["undo"]["remove_path"]["path"].as_str()?.to_owned()))
+        .expect("the private folder is in the journal");
+    assert!(!Path::new(&folder).exists(), "{folder}");
+    let (code, ..) = hosts.run(&["--recover", "killed"]);
+    assert_eq!(code, 0, "a second time does no harm");
+}
+
+#[test]
+fn nothing_is_left_after_an_orderly_run() {
+    let hosts = skip_unless!(hosts());
+    let (code, out, err) = hosts.run(&[
+        "--hosts",
+        &host(1).replace("h1", "tidy"),
+        "--output",
+        "tidy",
+        "--monitor-interval",
+        "0",
+        "--",
+        "dummy",
+    ]);
+    assert_eq!(code, 0, "{out}\n{err}");
+    let journal = fs::read_to_string(hosts.path("tidy/__journal__.jsonl")).expect("written");
+    for line in journal
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    {
+        if let Some(folder) = line["undo"]["remove_path"]["path"].as_str() {
+            assert!(!Path::new(folder).exists(), "{folder}");
+        }
+    }
+    assert!(
+        journal
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains("clean")),
+        "{journal}"
+    );
+}
