@@ -167,12 +167,18 @@ list() {
         pid=${file#/proc/}; echo "${pid%/environ}"
     done
 }
-signal=TERM round=0
-while pids=$(list); [ -n "$pids" ]; do
-    [ $round -lt 120 ] || { echo "still running:" $pids >&2; exit 1; }
-    [ $round -lt 20 ] || signal=KILL
-    kill -$signal $pids 2>/dev/null
-    round=$((round + 1)); sleep 0.1 2>/dev/null || sleep 1
+signal=TERM round=0 empty=0
+# A process that is just being executed shows no environment: "none" is believed when seen twice.
+while [ $empty -lt 2 ]; do
+    pids=$(list)
+    if [ -z "$pids" ]; then empty=$((empty + 1)); else
+        empty=0
+        [ $round -lt 120 ] || { echo "still running:" $pids >&2; exit 1; }
+        [ $round -lt 20 ] || signal=KILL
+        kill -$signal $pids 2>/dev/null
+        round=$((round + 1))
+    fi
+    sleep 0.1 2>/dev/null || sleep 1
 done"#;
 
 /// Arguments: kernel, what to put back, what to remove.
