@@ -19,8 +19,8 @@ type Change<'a> = &'a dyn Fn(&str) -> f64;
 fn noise(night: usize, metric: usize) -> f64 {
     (0..3)
         .map(|part| {
-            let hash = ((night * 131 + metric * 7 + part + 1) as u64)
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let hash =
+                ((night * 131 + metric * 7 + part + 1) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             ((hash >> 40) as f64 / (1_u64 << 24) as f64 - 0.5) / 100.0
         })
@@ -44,15 +44,27 @@ fn write(dir: &Path, name: &str, night: usize, change: Change<'_>) {
         // Nights that are judged are quiet ones: nothing is called by chance.
         let quiet = if night < NIGHTS { 1.0 } else { 0.3 };
         let value = 1000.0 * (metric + 1) as f64 * (1.0 + quiet * noise(night, metric)) * factor;
-        let (kind, primary) = if is_lat { ("latency", "lat") } else { ("throughput", "iops_sec") };
+        let (kind, primary) = if is_lat {
+            ("latency", "lat")
+        } else {
+            ("throughput", "iops_sec")
+        };
         iterations.push(json!({"iteration_number": metric, "iteration_name": iteration, "iteration_name_format": "%s",
             "iteration_data": {"parameters": {"benchmark": [{"benchmark_name": "fio", "primary_metric": primary}]},
                 kind: {primary: entry(value)}}}));
     }
     let place = dir.join(name).join("Localhost/fio/0000");
     fs::create_dir_all(&place).expect("made");
-    fs::write(place.join("result.json"), Value::from(iterations).to_string()).expect("written");
-    let metadata = format!("build:{}\nmachine:foo\nstarted:2026-01-{:02}T02:00:00Z\n", night + 100, night + 1);
+    fs::write(
+        place.join("result.json"),
+        Value::from(iterations).to_string(),
+    )
+    .expect("written");
+    let metadata = format!(
+        "build:{}\nmachine:foo\nstarted:2026-01-{:02}T02:00:00Z\n",
+        night + 100,
+        night + 1
+    );
     fs::write(dir.join(name).join("RUNPERF_METADATA"), metadata).expect("written");
 }
 
@@ -116,7 +128,12 @@ fn a_night_like_the_others_passes_and_losses_are_called_in_either_direction() {
     train(&dir, &nights);
     write(dir.path(), "same", 20, &|_| 1.0);
     let (code, same) = judge(&dir, &[], &nights[11], "same");
-    assert_eq!((code, same["rule"].as_str()), (0, Some("model")), "{}", same["reason"]);
+    assert_eq!(
+        (code, same["rule"].as_str()),
+        (0, Some("model")),
+        "{}",
+        same["reason"]
+    );
 
     write(dir.path(), "worse", 20, &|metric| match metric {
         "read3" => 0.93,
@@ -126,12 +143,25 @@ fn a_night_like_the_others_passes_and_losses_are_called_in_either_direction() {
     });
     let (code, worse) = judge(
         &dir,
-        &["--xunit", "out.xml", "--markdown", "out.md", "--html", "out.html", "--suspects", "again.json"],
+        &[
+            "--xunit",
+            "out.xml",
+            "--markdown",
+            "out.md",
+            "--html",
+            "out.html",
+            "--suspects",
+            "again.json",
+        ],
         &nights[11],
         "worse",
     );
     assert_eq!(code, 2);
-    assert_eq!(with_status(&worse, "regression"), ["read3", "boot21"], "a latency that rises is worse");
+    assert_eq!(
+        with_status(&worse, "regression"),
+        ["read3", "boot21"],
+        "a latency that rises is worse"
+    );
     assert_eq!(with_status(&worse, "improvement"), ["read5"]);
     let metrics = worse["metrics"].as_array().expect("a list");
     let latency = metrics
@@ -149,14 +179,24 @@ fn a_night_like_the_others_passes_and_losses_are_called_in_either_direction() {
     for report in ["out.md", "out.html"] {
         assert!(file(report).contains("boot21"), "{report}");
     }
-    let (_, console, _) = run(&dir, "compare-perf", &["--model", "model.json", "--", &nights[11], "worse"]);
+    let (_, console, _) = run(
+        &dir,
+        "compare-perf",
+        &["--model", "model.json", "--", &nights[11], "worse"],
+    );
     assert!(console.contains("boot21"), "{console}");
 
     let again: Value = serde_json::from_str(&file("again.json")).expect("JSON");
     assert_eq!(again["schema"], "runperf-suspects/1");
     let first = &again["items"][0];
-    assert_eq!((first["iteration"].as_str(), first["status"].as_str()), (Some("boot21"), Some("regression")));
-    assert_eq!(first["ids"][0], "Localhost/fio/0000:./boot21/latency/lat.mean");
+    assert_eq!(
+        (first["iteration"].as_str(), first["status"].as_str()),
+        (Some("boot21"), Some("regression"))
+    );
+    assert_eq!(
+        first["ids"][0],
+        "Localhost/fio/0000:./boot21/latency/lat.mean"
+    );
 }
 
 #[test]
@@ -185,18 +225,39 @@ fn a_loss_of_the_whole_host_is_one_red_line() {
     let nights = history(&dir, &|_, _| 1.0);
     train(&dir, &nights);
     write(dir.path(), "slow", 20, &|metric| {
-        let shift = if metric.starts_with("boot") { 1.0 / 0.94 } else { 0.94 };
+        let shift = if metric.starts_with("boot") {
+            1.0 / 0.94
+        } else {
+            0.94
+        };
         // One metric lost more than its siblings.
-        if metric == "read7" { shift * 0.94 } else { shift }
+        if metric == "read7" {
+            shift * 0.94
+        } else {
+            shift
+        }
     });
     let (code, slow) = judge(&dir, &[], &nights[11], "slow");
     assert_eq!(code, 2);
-    assert_eq!(with_status(&slow, "regression"), ["read7"], "{}", slow["reason"]);
+    assert_eq!(
+        with_status(&slow, "regression"),
+        ["read7"],
+        "{}",
+        slow["reason"]
+    );
     let groups = slow["groups"].as_array().expect("a list");
-    let red: Vec<&Value> = groups.iter().filter(|group| group["status"] == "regression").collect();
+    let red: Vec<&Value> = groups
+        .iter()
+        .filter(|group| group["status"] == "regression")
+        .collect();
     assert_eq!(red.len(), 1);
     assert_eq!(red[0]["profile"], "Localhost");
-    assert!(red[0]["labels"].as_array().expect("a list").contains(&json!("host-shift")));
+    assert!(
+        red[0]["labels"]
+            .as_array()
+            .expect("a list")
+            .contains(&json!("host-shift"))
+    );
     let shift = red[0]["change_pct"].as_f64().expect("a number");
     assert!((-7.0..-5.0).contains(&shift), "{shift}");
 }
@@ -205,12 +266,24 @@ fn a_loss_of_the_whole_host_is_one_red_line() {
 fn what_is_often_absent_is_flaky_and_what_never_was_is_missing() {
     let dir = TempDir::new().expect("a directory");
     let nights = history(&dir, &|night, metric| {
-        if metric == "read4" && night % 3 == 1 { f64::NAN } else { 1.0 }
+        if metric == "read4" && night % 3 == 1 {
+            f64::NAN
+        } else {
+            1.0
+        }
     });
     train(&dir, &nights);
-    write(dir.path(), "gaps", 20, &|metric| if metric == "read4" || metric == "read8" { f64::NAN } else { 1.0 });
+    write(dir.path(), "gaps", 20, &|metric| {
+        if metric == "read4" || metric == "read8" {
+            f64::NAN
+        } else {
+            1.0
+        }
+    });
     // SRC lacks one of them as well: the model remembers it.
-    write(dir.path(), "src", 19, &|metric| if metric == "read8" { f64::NAN } else { 1.0 });
+    write(dir.path(), "src", 19, &|metric| {
+        if metric == "read8" { f64::NAN } else { 1.0 }
+    });
     let (code, found) = judge(&dir, &[], "src", "gaps");
     assert_eq!(code, 2);
     assert_eq!(with_status(&found, "missing"), ["read8"]);
@@ -227,20 +300,29 @@ fn one_wild_run_among_three_is_no_regression() {
     let dir = TempDir::new().expect("a directory");
     let nights = history(&dir, &|_, _| 1.0);
     train(&dir, &nights);
-    write(dir.path(), "wild", 20, &|metric| if metric == "read2" { 0.85 } else { 1.0 });
+    write(dir.path(), "wild", 20, &|metric| {
+        if metric == "read2" { 0.85 } else { 1.0 }
+    });
     write(dir.path(), "second", 21, &|_| 1.0);
     write(dir.path(), "third", 22, &|_| 1.0);
     let called = |repetitions: &[&str]| {
         let mut options = vec!["--repetitions"];
         options.extend(repetitions);
-        let options = if repetitions.is_empty() { &[][..] } else { &options };
+        let options = if repetitions.is_empty() {
+            &[][..]
+        } else {
+            &options
+        };
         let (_, found) = judge(&dir, options, &nights[11], "wild");
         with_status(&found, "regression").contains(&"read2")
     };
     assert!(called(&[]));
     assert!(!called(&["second"]), "of two the better one");
     assert!(!called(&["third", "second"]));
-    assert!(called(&["./wild"]), "the same result again is no repetition");
+    assert!(
+        called(&["./wild"]),
+        "the same result again is no repetition"
+    );
 }
 
 #[test]
@@ -248,9 +330,16 @@ fn nights_in_another_unit_do_not_count() {
     let dir = TempDir::new().expect("a directory");
     let nights = history(&dir, &|night, _| if night < 4 { 1000.0 } else { 1.0 });
     for night in &nights {
-        let path = dir.path().join(night).join("Localhost/fio/0000/result.json");
+        let path = dir
+            .path()
+            .join(night)
+            .join("Localhost/fio/0000/result.json");
         let text = fs::read_to_string(&path).expect("written");
-        let unit = if nights[..4].contains(night) { "ns" } else { "us" };
+        let unit = if nights[..4].contains(night) {
+            "ns"
+        } else {
+            "us"
+        };
         let text = text.replace("\"role\"", &format!("\"unit\":\"{unit}\",\"role\""));
         fs::write(&path, text).expect("written");
     }
@@ -258,7 +347,10 @@ fn nights_in_another_unit_do_not_count() {
     let text = fs::read_to_string(dir.path().join("model.json")).expect("written");
     let model: Value = serde_json::from_str(&text).expect("JSON");
     let entry = &model["Localhost/fio/0000:./read3/throughput/iops_sec.mean"];
-    assert_eq!((entry["n"].as_u64(), entry["unit"].as_str()), (Some(8), Some("us")));
+    assert_eq!(
+        (entry["n"].as_u64(), entry["unit"].as_str()),
+        (Some(8), Some("us"))
+    );
     let raw = entry["raw"].as_f64().expect("a level");
     assert!((3900.0..4100.0).contains(&raw), "{raw}");
 }
@@ -270,14 +362,34 @@ fn a_model_that_cannot_be_used_is_wrong_usage() {
     let mut args = vec!["-l", "old.json", "--"];
     args.extend(nights.iter().map(String::as_str));
     assert_eq!(run(&dir, "analyze-perf", &args).0, 0);
-    let (code, _, err) = run(&dir, "compare-perf", &["--model", "old.json", "--", "n50", "n49"]);
+    let (code, _, err) = run(
+        &dir,
+        "compare-perf",
+        &["--model", "old.json", "--", "n50", "n49"],
+    );
     assert_eq!(code, 4);
-    assert!(err.contains("-l") && err.contains("analyze-perf --model"), "{err}");
-    let (code, _, err) = run(&dir, "compare-perf", &["--model", "none.json", "--", "n50", "n49"]);
+    assert!(
+        err.contains("-l") && err.contains("analyze-perf --model"),
+        "{err}"
+    );
+    let (code, _, err) = run(
+        &dir,
+        "compare-perf",
+        &["--model", "none.json", "--", "n50", "n49"],
+    );
     assert_eq!((code, err.contains("none.json")), (4, true), "{err}");
-    let (code, _, _) = run(&dir, "compare-perf", &["--model", "a", "-l", "b", "--", "n50", "n49"]);
+    let (code, _, _) = run(
+        &dir,
+        "compare-perf",
+        &["--model", "a", "-l", "b", "--", "n50", "n49"],
+    );
     assert_eq!(code, 4);
-    for (option, value) in [("--fdr", "0"), ("--fdr", "1"), ("--min-effect", "-1"), ("--group-tolerance", "nan")] {
+    for (option, value) in [
+        ("--fdr", "0"),
+        ("--fdr", "1"),
+        ("--min-effect", "-1"),
+        ("--group-tolerance", "nan"),
+    ] {
         let (code, _, err) = run(&dir, "compare-perf", &[option, value, "--", "n50", "n49"]);
         assert_eq!(code, 4, "{option} {value}: {err}");
     }
@@ -288,9 +400,29 @@ fn the_older_line_of_a_history_model_can_be_used_too() {
     let dir = TempDir::new().expect("a directory");
     let nights = history(&dir, &|_, _| 1.0);
     train(&dir, &nights);
-    write(dir.path(), "worse", 20, &|metric| if metric == "boot21" { 1.2 } else { 1.0 });
-    let (code, out, err) = run(&dir, "compare-perf", &["-l", "model.json", "--format", "json", "--", &nights[11], "worse"]);
+    write(dir.path(), "worse", 20, &|metric| {
+        if metric == "boot21" { 1.2 } else { 1.0 }
+    });
+    let (code, out, err) = run(
+        &dir,
+        "compare-perf",
+        &[
+            "-l",
+            "model.json",
+            "--format",
+            "json",
+            "--",
+            &nights[11],
+            "worse",
+        ],
+    );
     assert_eq!(code, 2, "{err}");
     let found: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((found["rule"].as_str(), with_status(&found, "regression").contains(&"boot21")), (Some("line"), true));
+    assert_eq!(
+        (
+            found["rule"].as_str(),
+            with_status(&found, "regression").contains(&"boot21")
+        ),
+        (Some("line"), true)
+    );
 }

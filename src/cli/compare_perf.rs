@@ -84,7 +84,12 @@ pub struct Cli {
     /// Judge by a history model: level, noise, host shifts and false discoveries of the whole night
     ///
     /// From analyze-perf --model. Metrics it has too few nights of keep the fixed limits.
-    #[arg(long, value_name = "FILE", conflicts_with = "model_linear_regression", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "model_linear_regression",
+        help_heading = "Limits"
+    )]
     model: Option<PathBuf>,
 
     /// Share of the metrics that are called which may be called wrongly, with --model or pairwise

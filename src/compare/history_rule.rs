@@ -75,7 +75,11 @@ impl Judge for ModelRule<'_> {
     }
 
     fn score(&self, id: &MetricId, src: f64, dst: f64, better: Better) -> Scored {
-        let Some(entry) = self.model.get(id.as_str()).filter(|entry| entry.has_scale()) else {
+        let Some(entry) = self
+            .model
+            .get(id.as_str())
+            .filter(|entry| entry.has_scale())
+        else {
             return self.limits.score(id, src, dst, better);
         };
         let check = id.check();
@@ -94,7 +98,11 @@ impl Judge for ModelRule<'_> {
         let tolerance = self.model.metadata.tolerance;
         let [a, b] = entry.equation;
         let score = a * dst + b;
-        let score = if better == Better::Unknown { 0.0 - score.abs() } else { score };
+        let score = if better == Better::Unknown {
+            0.0 - score.abs()
+        } else {
+            score
+        };
         Scored {
             parts: Vec::new(),
             score: score.is_finite().then_some(score),
@@ -113,7 +121,8 @@ impl Judge for ModelRule<'_> {
             self.model.metrics.len(),
             metadata.builds.len(),
             match (metadata.builds.first(), metadata.builds.last()) {
-                (Some(first), Some(last)) => format!(", builds {} to {}", first.label(), last.label()),
+                (Some(first), Some(last)) =>
+                    format!(", builds {} to {}", first.label(), last.label()),
                 _ => String::new(),
             }
         )];
@@ -256,7 +265,10 @@ fn without_scale(check: &mut CheckResult, entry: &Entry, tolerance: f64) {
     }
     if check.src.is_none() {
         check.status = Status::Within;
-        if let Some(change) = check.dst.and_then(|dst| difference(check.check, entry.raw, dst)) {
+        if let Some(change) = check
+            .dst
+            .and_then(|dst| difference(check.check, entry.raw, dst))
+        {
             let score = turn(change, check.better);
             check.score = Some(score);
             check.tolerance = Some(tolerance);
@@ -310,7 +322,11 @@ fn take(
 ) -> Finding {
     let tolerance = model.metadata.tolerance;
     let two_sided = check.better == Better::Unknown;
-    let score = if two_sided { 0.0 - found.score.abs() } else { found.score };
+    let score = if two_sided {
+        0.0 - found.score.abs()
+    } else {
+        found.score
+    };
     check.score = Some(score);
     check.tolerance = Some(tolerance);
     check.bands = Some(score.abs() / tolerance).filter(|bands| bands.is_finite());
@@ -386,7 +402,11 @@ fn settle(judged: &mut [Judged], findings: &[Finding], fdr: f64) {
         let better = q_values(&family.iter().map(|of| of.p_better).collect::<Vec<_>>());
         for ((finding, q_worse), q_better) in family.into_iter().zip(worse).zip(better) {
             let check = &mut judged[finding.index].result;
-            check.q = Some(if finding.p_worse <= finding.p_better { q_worse } else { q_better });
+            check.q = Some(if finding.p_worse <= finding.p_better {
+                q_worse
+            } else {
+                q_better
+            });
             check.labels.retain(|label| label != "minor");
             check.status = if finding.counts && q_worse <= fdr {
                 Status::Regression
@@ -414,7 +434,11 @@ fn of_profile(profile: &str) -> Option<MetricId> {
 }
 
 /// One group check a profile: what its metrics did together.
-fn host_shifts(model: &HistoryModel, candidate: &Candidate<'_>, group_pct: f64) -> Vec<CheckResult> {
+fn host_shifts(
+    model: &HistoryModel,
+    candidate: &Candidate<'_>,
+    group_pct: f64,
+) -> Vec<CheckResult> {
     candidate
         .host_shifts(model)
         .into_iter()
@@ -430,7 +454,13 @@ fn host_shifts(model: &HistoryModel, candidate: &Candidate<'_>, group_pct: f64) 
         .collect()
 }
 
-fn shift_check(profile: &str, shift: f64, limit: f64, outlier: bool, basis: String) -> Option<CheckResult> {
+fn shift_check(
+    profile: &str,
+    shift: f64,
+    limit: f64,
+    outlier: bool,
+    basis: String,
+) -> Option<CheckResult> {
     let mut group = named(&of_profile(profile)?, Better::Higher);
     let pct = shift.exp_m1() * 100.0;
     group.labels = vec!["group".into(), HOST_SHIFT.into()];
@@ -471,27 +501,42 @@ fn notes(
     }
     let without = judged
         .iter()
-        .filter(|one| one.result.labels.iter().any(|label| label == NOT_ENOUGH_DATA))
+        .filter(|one| {
+            one.result
+                .labels
+                .iter()
+                .any(|label| label == NOT_ENOUGH_DATA)
+        })
         .count();
     if without > 0 {
-        notes.push(format!("{without} metrics have too few nights in the model and are held against --tolerance"));
+        notes.push(format!(
+            "{without} metrics have too few nights in the model and are held against --tolerance"
+        ));
     }
     let other_unit = judged
         .iter()
         .filter(|one| {
-            let unit = model.get(one.result.id.as_str()).and_then(|entry| entry.unit.as_deref());
+            let unit = model
+                .get(one.result.id.as_str())
+                .and_then(|entry| entry.unit.as_deref());
             unit.is_some_and(|unit| !one.result.unit.is_empty() && one.result.unit != unit)
         })
         .count();
     if other_unit > 0 {
         notes.push(format!("{other_unit} metrics have another unit than the model was trained on; their numbers are compared as they stand"));
     }
-    let trained_on = model.metadata.builds.last().and_then(|build| build.machine.as_deref());
+    let trained_on = model
+        .metadata
+        .builds
+        .last()
+        .and_then(|build| build.machine.as_deref());
     let tonight = dst.first().and_then(|one| one.data.metadata.get("machine"));
     if let (Some(trained), Some(tonight)) = (trained_on, tonight)
         && trained != tonight
     {
-        notes.push(format!("the model was trained on {trained}, DST ran on {tonight}"));
+        notes.push(format!(
+            "the model was trained on {trained}, DST ran on {tonight}"
+        ));
     }
     notes
 }
@@ -523,17 +568,28 @@ pub(crate) fn pairwise(
             continue;
         };
         if before != 0.0 {
-            known.push((index, goodness, goodness.of(now) - goodness.of(before), goodness.of(before)));
+            known.push((
+                index,
+                goodness,
+                goodness.of(now) - goodness.of(before),
+                goodness.of(before),
+            ));
         }
     }
-    let primary = known.iter().filter(|(index, ..)| judged[*index].result.primary).count();
+    let primary = known
+        .iter()
+        .filter(|(index, ..)| judged[*index].result.primary)
+        .count();
     if primary < pairwise::FEWEST {
         return None;
     }
     let mut spreads: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for m in std::iter::once(src).chain(dst).flat_map(Indexed::iter) {
         if m.id.check() == Check::Stddev {
-            spreads.entry(m.id.stem()).or_default().push((m.value / 100.0).powi(2));
+            spreads
+                .entry(m.id.stem())
+                .or_default()
+                .push((m.value / 100.0).powi(2));
         }
     }
     let within = |id: &MetricId| stats::mean(spreads.get(id.stem())?);
@@ -560,14 +616,19 @@ pub(crate) fn pairwise(
         let two_sided = check.better == Better::Unknown;
         let percent = |d: f64| goodness.change_pct(*level, d);
         let t = verdict.d / verdict.sd;
-        let score = if t.is_finite() { tolerance * t / edge } else { 0.0 };
+        let score = if t.is_finite() {
+            tolerance * t / edge
+        } else {
+            0.0
+        };
         let score = if two_sided { 0.0 - score.abs() } else { score };
         check.score = Some(score);
         check.tolerance = Some(tolerance);
         check.bands = Some(score.abs() / tolerance).filter(|bands| bands.is_finite());
         let half = quantile(0.975, pairwise::FREEDOM) * verdict.sd;
         let (low, high) = (percent(verdict.d - half), percent(verdict.d + half));
-        check.ci_pct = (low.is_finite() && high.is_finite()).then(|| [low.min(high), low.max(high)]);
+        check.ci_pct =
+            (low.is_finite() && high.is_finite()).then(|| [low.min(high), low.max(high)]);
         let normal = [percent(-edge * verdict.sd), percent(edge * verdict.sd)];
         check.band_pct = normal
             .iter()

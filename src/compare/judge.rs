@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use super::history_rule::{self, Decided, ModelRule};
 use super::inputs::{Inputs, Options};
 use super::modifiers::Modifiers;
 use super::records::{Indexed, params_changed};
 use super::score::{Judge, Limits, Scored, Side, side, side_from_zero};
 use super::since::{Past, flaky, run};
 use super::types::{Build, CheckResult, Comparison, LimitsInForce, Rule, SamplePair, Status, Tool};
-use super::history_rule::{self, Decided, ModelRule};
 use super::{builds, direction, environment, errors, groups, incidents, verdict};
 use crate::analysis::directions::unit_of;
 use crate::metric::{Better, Check, MetricId};
@@ -32,11 +32,15 @@ pub(crate) struct Judged {
 pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
     builds::by_date(&mut inputs.references);
     let limits = Limits::new(&inputs.models, options);
-    let model_rule = inputs.history.model.as_ref().map(|(name, model)| ModelRule {
-        name,
-        model,
-        limits: Limits::new(&inputs.models, options),
-    });
+    let model_rule = inputs
+        .history
+        .model
+        .as_ref()
+        .map(|(name, model)| ModelRule {
+            name,
+            model,
+            limits: Limits::new(&inputs.models, options),
+        });
     let judge: &dyn Judge = match &model_rule {
         Some(rule) => rule,
         None => &limits,
@@ -133,7 +137,12 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
             all_builds.remove(0)
         },
         references: all_builds,
-        repetitions: inputs.history.repetitions.iter().map(builds::build).collect(),
+        repetitions: inputs
+            .history
+            .repetitions
+            .iter()
+            .map(builds::build)
+            .collect(),
         counts: BTreeMap::new(),
         counts_primary: BTreeMap::new(),
         counts_groups: BTreeMap::new(),
@@ -178,8 +187,9 @@ impl Context<'_> {
     /// Lets the rules that look at all metrics together have the last word.
     fn decide(&self, judged: &mut Vec<Judged>, inputs: &Inputs) -> Option<Decided> {
         let repetitions = inputs.history.repetitions.iter().map(Indexed::new);
-        let dst: Vec<Indexed<'_>> =
-            std::iter::once(Indexed::new(&inputs.dst)).chain(repetitions).collect();
+        let dst: Vec<Indexed<'_>> = std::iter::once(Indexed::new(&inputs.dst))
+            .chain(repetitions)
+            .collect();
         let (limits, tolerance) = (self.options.history, self.options.tolerance);
         if let Some((_, model)) = &inputs.history.model {
             let references = self.references.len();
@@ -188,8 +198,7 @@ impl Context<'_> {
             return Some(decided);
         }
         // Whoever names a limit, or asks for a modifier of it, wants that limit.
-        let modified =
-            self.options.average_weight != 0.0 || self.options.n_out_of_weight != 0.0;
+        let modified = self.options.average_weight != 0.0 || self.options.n_out_of_weight != 0.0;
         if self.judge.rule() != Rule::Tolerance || tolerance.given || modified {
             return None;
         }

@@ -201,7 +201,13 @@ impl Judge for Limits<'_> {
 }
 
 /// Returns the changes at which a line reaches ∓`tolerance`, in percent of `src` (points for spreads).
-pub(crate) fn line_band(check: Check, src: f64, a: f64, b: f64, tolerance: f64) -> Option<[f64; 2]> {
+pub(crate) fn line_band(
+    check: Check,
+    src: f64,
+    a: f64,
+    b: f64,
+    tolerance: f64,
+) -> Option<[f64; 2]> {
     let at = |target: f64| {
         let value = (target - b) / a;
         if value.is_finite() {

@@ -76,7 +76,10 @@ pub(super) fn load_models(paths: &[PathBuf], usage: ExitCode) -> Result<Vec<Line
 }
 
 /// Loads the model of `--model`; one that cannot be used is wrong usage.
-pub(super) fn load_history(path: &Path, usage: ExitCode) -> Result<(String, HistoryModel), Problem> {
+pub(super) fn load_history(
+    path: &Path,
+    usage: ExitCode,
+) -> Result<(String, HistoryModel), Problem> {
     match HistoryModel::load(path) {
         Ok(model) => Ok((path.display().to_string(), model)),
         Err(error) => Err(Problem {
@@ -164,7 +167,12 @@ pub(super) fn read(
 
 /// Returns the repetitions that are neither DST nor named before: a result counts once.
 fn distinct<'a>(dst: &Named, more: &'a [Named]) -> Vec<&'a Named> {
-    let real = |named: &Named| named.path.canonicalize().unwrap_or_else(|_| named.path.clone());
+    let real = |named: &Named| {
+        named
+            .path
+            .canonicalize()
+            .unwrap_or_else(|_| named.path.clone())
+    };
     let mut seen = vec![real(dst)];
     more.iter()
         .filter(|named| {
