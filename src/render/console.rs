@@ -454,13 +454,17 @@ impl<'a> Page<'a> {
                 let metric = self.clean(&check.metric);
                 let what = match (status, self.words.change_in_words(check)) {
                     (Status::New, _) => "new, nothing to compare with".to_owned(),
-                    (_, None) => {
-                        format!("{}: {metric} missing, as in some references", status.word())
-                    }
+                    (_, None) => format!(
+                        "{}: {} missing, as on earlier nights",
+                        status.word(),
+                        words::plural(place.checks.len(), "metric")
+                    ),
                     (_, Some(change)) => format!("{}: {metric} {change}", status.word()),
                 };
+                let moved = check.src.is_some() && check.dst.is_some();
                 let more = match place.checks.len() {
                     0 | 1 => String::new(),
+                    _ if *status == Status::Flaky && !moved => String::new(),
                     n => format!(" and {} more", n - 1),
                 };
                 lines.push((*status, place.name(), what + &more));
@@ -602,6 +606,8 @@ impl<'a> Page<'a> {
     /// Profiles by tests, with the mean change and what stands out.
     fn groups(&mut self) {
         let comparison = self.comparison();
+        // Turned, so that + is better for every test.
+        const TITLE: &str = "Mean, + better";
         let grid = Grid::new(comparison, Group::Test);
         if grid.rows.is_empty() || comparison.verdict == Verdict::Error {
             return;
@@ -612,7 +618,7 @@ impl<'a> Page<'a> {
             .map(|row| columns(&self.clean(row)))
             .max()
             .unwrap_or(0)
-            .clamp(8, 30);
+            .clamp(columns(TITLE), 30);
         let cells: Vec<Vec<(String, Status)>> = grid
             .cells
             .iter()
@@ -633,7 +639,7 @@ impl<'a> Page<'a> {
             used += 2 + width;
             fitting.push((index, width));
         }
-        let mut head = " ".repeat(first);
+        let mut head = self.pad(TITLE, first);
         for (index, width) in &fitting {
             head.push_str("  ");
             head.push_str(&self.pad(&self.clean(&grid.columns[*index].0), *width));

@@ -252,6 +252,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_flaky_because_it_is_missing_says_so() {
+        let mut comparison = sample_comparison();
+        for check in &mut comparison.metrics {
+            if check.status == crate::compare::Status::Flaky {
+                (check.dst, check.change_pct) = (None, None);
+            }
+        }
+        let text = render(&comparison);
+        assert!(text.contains("<b>missing</b>") && !text.contains("<b>from 0</b>"));
+    }
+
+    #[test]
     fn nothing_to_compare_and_no_references_are_shown_too() {
         let mut comparison = sample_comparison();
         comparison.references.clear();

@@ -183,8 +183,9 @@ pub(super) fn trust(view: &View<'_>) -> Vec<String> {
     }
     if flaky.len() > 2 {
         said.push(format!(
-            "{} are flaky too",
-            words::plural(flaky.len() - 2, "more place")
+            "{} {} flaky too",
+            words::plural(flaky.len() - 2, "more place"),
+            if flaky.len() == 3 { "is" } else { "are" }
         ));
     }
     said.extend(

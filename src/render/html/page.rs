@@ -820,7 +820,14 @@ fn metric(check: &CheckResult, newest: usize, ids: &Ids) -> MetricView {
         },
         src: value(check.src),
         dst: value(check.dst),
-        change: rich.change(check).unwrap_or_else(|| "from 0".to_owned()),
+        // A change from 0 has words of its own already; what else has none lacks a side.
+        change: rich.change(check).unwrap_or_else(|| {
+            match check.dst {
+                None => "missing",
+                Some(_) => "new",
+            }
+            .to_owned()
+        }),
         turn: words::turn(check).word(),
         band: rich
             .band(check)
