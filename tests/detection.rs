@@ -362,6 +362,13 @@ fn a_model_that_cannot_be_used_is_wrong_usage() {
     let mut args = vec!["-l", "old.json", "--"];
     args.extend(nights.iter().map(String::as_str));
     assert_eq!(run(&dir, "analyze-perf", &args).0, 0);
+    args[0] = "--model";
+    let (code, _, err) = run(&dir, "analyze-perf", &args);
+    assert_eq!(
+        (code, err.contains("old.json")),
+        (1, true),
+        "not overwritten: {err}"
+    );
     let (code, _, err) = run(
         &dir,
         "compare-perf",
@@ -424,5 +431,72 @@ fn the_older_line_of_a_history_model_can_be_used_too() {
             with_status(&found, "regression").contains(&"boot21")
         ),
         (Some("line"), true)
+    );
+}
+
+#[test]
+fn a_lasting_loss_stays_red_from_the_first_acceptance_until_it_is_accepted() {
+    let dir = TempDir::new().expect("a directory");
+    // Half of the nights at the old level, half 8 % below: a step, guessed to be accepted.
+    let nights = history(&dir, &|night, metric| {
+        if metric == "read6" && night >= 6 {
+            0.92
+        } else {
+            1.0
+        }
+    });
+    write(dir.path(), "tonight", 20, &|metric| {
+        if metric == "read6" { 0.92 } else { 1.0 }
+    });
+    train(&dir, &nights);
+    let (code, found) = judge(&dir, &[], &nights[11], "tonight");
+    assert_eq!(code, 0, "{}", found["reason"]);
+    let notes = found["notes"].to_string();
+    assert!(
+        notes.contains("1 primary metrics are by now more than 5 % worse"),
+        "{notes}"
+    );
+
+    let accept = |build: &str| {
+        let mut args = vec![
+            "--model",
+            "model.json",
+            "--accept",
+            build,
+            "--note",
+            "new scheduler",
+            "--",
+        ];
+        args.extend(nights.iter().map(String::as_str));
+        run(&dir, "analyze-perf", &args)
+    };
+    assert_eq!(accept("102").0, 0);
+    let (code, found) = judge(&dir, &[], &nights[11], "tonight");
+    assert_eq!(
+        (code, with_status(&found, "regression")),
+        (2, vec!["read6"])
+    );
+    // Training again into the same file does not forget it.
+    train(&dir, &nights);
+    assert_eq!(judge(&dir, &[], &nights[11], "tonight").0, 2);
+
+    assert_eq!(accept("109").0, 0);
+    assert_eq!(judge(&dir, &[], &nights[11], "tonight").0, 0);
+    let text = fs::read_to_string(dir.path().join("model.json")).expect("written");
+    let model: Value = serde_json::from_str(&text).expect("JSON");
+    let accepted = model["__metadata__"]["accepted"]
+        .as_array()
+        .expect("a list");
+    assert_eq!(accepted.len(), 2, "who accepted what before is kept");
+    assert_eq!(
+        (&accepted[1]["build"], &accepted[1]["note"]),
+        (&json!("109"), &json!("new scheduler"))
+    );
+
+    let (code, _, err) = accept("999");
+    assert_eq!(
+        (code, err.contains("`999`") && err.contains("`111`")),
+        (2, true),
+        "{err}"
     );
 }

@@ -12,6 +12,7 @@ use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, INCOMPLETE, OK, USAGE};
 use super::generate;
 use super::output::{self, Target};
+use crate::analysis::detect::model::{self, Accepted, HistoryModel};
 use crate::analysis::detect::train::{Settings, train};
 use crate::analysis::detect::training::Training;
 use crate::analysis::history::History;
@@ -82,6 +83,24 @@ pub struct Cli {
     #[arg(long, value_name = "PCT", default_value_t = 0.5, value_parser = parse_floor, help_heading = "Model")]
     min_effect: f64,
 
+    /// With --model: from BUILD on, this level is normal
+    ///
+    /// Kept in the model with --note, the user and the time, also when it is trained again into the
+    /// same FILE. From the first acceptance on, compare-perf calls a level that is worse than the
+    /// accepted one by more than its --tolerance a regression, until somebody accepts it.
+    #[arg(
+        long,
+        value_name = "BUILD",
+        requires = "model",
+        requires = "note",
+        help_heading = "Model"
+    )]
+    accept: Option<String>,
+
+    /// Why it is accepted
+    #[arg(long, value_name = "TEXT", requires = "accept", help_heading = "Model")]
+    note: Option<String>,
+
     /// Move the centre of this model to the mean of the results instead of learning anew
     ///
     /// Metrics it does not know are learned; those that only the model knows stay as they are.
@@ -115,6 +134,7 @@ struct Options {
     history_model: Option<Target>,
     settings: Settings,
     better: BTreeMap<String, Better>,
+    accept: Option<(String, String)>,
     csv: Option<Target>,
     tolerance: Tolerance,
     rebase: Option<PathBuf>,
@@ -217,7 +237,9 @@ impl Cli {
             settings: Settings {
                 tolerance: self.tolerance.unwrap_or(Settings::default().tolerance),
                 min_effect_pct: self.min_effect,
+                accepted_from: None,
             },
+            accept: self.accept.clone().zip(self.note.clone()),
             better: config.directions(),
             csv,
             tolerance: self.tolerance.map_or(Tolerance::Default, Tolerance::Given),
@@ -296,7 +318,7 @@ fn analyze(options: &Options) -> Result<(), Problem> {
         outputs.push((target, model(options, *method, base.clone(), history)));
     }
     if let Some(target) = &options.history_model {
-        outputs.push((target, history_model(options, history)?));
+        outputs.push((target, history_model(options, target, history)?));
     }
     if let Some(target) = &options.csv {
         outputs.push((target, csv(history)?));
@@ -392,12 +414,39 @@ fn model(options: &Options, method: Method, base: Option<RangeModel>, history: &
 }
 
 /// Trains a history model and returns the text of its file.
-fn history_model(options: &Options, history: &History) -> Result<String, Problem> {
+fn history_model(options: &Options, target: &Target, history: &History) -> Result<String, Problem> {
+    let earlier = earlier(target)?;
     let training = Training::new(history, &options.better);
     for note in &training.notes {
         warn!("{note}");
     }
-    let model = train(&training, options.settings);
+    let new = options
+        .accept
+        .as_ref()
+        .map(|(build, note)| accepted(&training, build, note))
+        .transpose()?;
+    let inherited = earlier
+        .as_ref()
+        .and_then(|earlier| earlier.metadata.accepted.last())
+        .map(|last| last.build.clone());
+    let last = new.as_ref().map(|new| new.build.clone()).or(inherited);
+    let settings = Settings {
+        accepted_from: last.and_then(|build| model::night(&training.builds, &build)),
+        ..options.settings
+    };
+    let mut model = train(&training, settings);
+    if let Some(earlier) = &earlier {
+        // A new acceptance replaces the levels, not the record of the earlier ones.
+        if new.is_some() {
+            model
+                .metadata
+                .accepted
+                .clone_from(&earlier.metadata.accepted);
+        } else {
+            model.inherit(earlier);
+        }
+    }
+    model.metadata.accepted.extend(new);
     info!(
         nights = model.metadata.builds.len(),
         metrics = model.metrics.len(),
@@ -405,6 +454,51 @@ fn history_model(options: &Options, history: &History) -> Result<String, Problem
     );
     let text = model.to_text().context("cannot write the model as JSON")?;
     Ok(text)
+}
+
+/// Loads the model that is about to be replaced: what was accepted in it must not get lost.
+fn earlier(target: &Target) -> Result<Option<HistoryModel>, Problem> {
+    let Target::File(path) = target else {
+        return Ok(None);
+    };
+    match HistoryModel::load(path) {
+        Ok(model) => Ok(Some(model)),
+        Err(ModelError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(Problem {
+            code: FAILED,
+            error: anyhow::Error::new(error).context("cannot keep what was accepted before"),
+            hint: Some("move that file away, or write the model to another one".into()),
+        }),
+    }
+}
+
+/// Returns the acceptance of a build, which must be among the nights.
+fn accepted(training: &Training, build: &str, note: &str) -> Result<Accepted, Problem> {
+    if model::night(&training.builds, build).is_none() {
+        let newest: Vec<String> = training
+            .builds
+            .iter()
+            .rev()
+            .take(5)
+            .map(|build| format!("`{}`", build.label()))
+            .collect();
+        let error = anyhow!("no night is called `{build}`");
+        let hint = format!("the newest ones are {}", newest.join(", "));
+        return Err(Problem::usage(error, Some(&hint)));
+    }
+    let by = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    Ok(Accepted {
+        build: build.to_owned(),
+        at: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
+        by: by.unwrap_or_else(|| "unknown".into()),
+        note: note.to_owned(),
+    })
 }
 
 #[cfg(feature = "frames")]

@@ -208,6 +208,45 @@ impl HistoryModel {
         self.metrics.get(id)
     }
 
+    /// Returns the index of a night by its build or its name; of several the newest.
+    pub fn night(&self, build: &str) -> Option<usize> {
+        night(&self.metadata.builds, build)
+    }
+
+    /// Takes over what was accepted in an earlier model of the same metrics.
+    ///
+    /// Where the accepted night is not among the nights of this model any more (they are a moving
+    /// window), the accepted levels themselves are taken over.
+    pub fn inherit(&mut self, earlier: &HistoryModel) {
+        self.metadata
+            .accepted
+            .clone_from(&earlier.metadata.accepted);
+        let Some(last) = self.metadata.accepted.last() else {
+            return;
+        };
+        if self.night(&last.build).is_some() {
+            return;
+        }
+        for (id, entry) in &mut self.metrics {
+            if let Some(before) = earlier.get(id) {
+                entry.mu_ref = before.mu_ref;
+            }
+        }
+    }
+
+    /// Returns by how much the present level of a metric is worse than the accepted one, in percent of
+    /// that one; `None` when it is not worse or not known.
+    pub fn drift_pct(&self, entry: &Entry) -> Option<f64> {
+        let reference = entry.mu_ref?;
+        let goodness = entry.goodness();
+        let d = entry.mu() - reference;
+        if entry.dir == 0 || d >= 0.0 || goodness.transform == Transform::Equality {
+            return None;
+        }
+        let pct = goodness.change_pct(reference, d).abs();
+        pct.is_finite().then_some(pct)
+    }
+
     /// Returns the number of nights among the last ten of the model.
     pub fn recent(&self) -> usize {
         self.metadata.builds.len().min(10)
@@ -229,6 +268,13 @@ impl HistoryModel {
         };
         format!("{level} the last {} {nights}{since}", entry.n_seg)
     }
+}
+
+/// Returns the index of a night by its build or its name; of several the newest.
+pub fn night(builds: &[BuildInfo], build: &str) -> Option<usize> {
+    builds
+        .iter()
+        .rposition(|of| of.label() == build || of.name == build)
 }
 
 /// Returns whether an id names a level (not a spread): levels share in the host shift.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub tolerance: f64,
     /// Floor of the half width of that range, percent.
     pub min_effect_pct: f64,
+    /// Night (index in order of time) whose level was accepted by hand; `None`: the first level counts.
+    pub accepted_from: Option<usize>,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
         Self {
             tolerance: 5.0,
             min_effect_pct: 0.5,
+            accepted_from: None,
         }
     }
 }
@@ -335,7 +338,7 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
         unit: work.series.unit.clone(),
         states: two.map(|states| TwoStates {
             mu: states.levels.map(|of| level + of),
-            sd: [states.sd; 2],
+            sd: [inner_sd(states.sd, n, prior, work.series.within); 2],
             share_low: states.counts[1] as f64 / n as f64,
             counts: states.counts,
             low_run: states.low_run,
@@ -348,7 +351,7 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
             .iter()
             .filter(|(night, _)| *night >= first_recent)
             .count(),
-        mu_ref: fit.levels.first().copied(),
+        mu_ref: reference_level(work, settings.accepted_from),
         linear: match work.goodness.transform {
             Transform::Log => None,
             Transform::Linear(typical) => Some(typical),
@@ -358,6 +361,28 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
     };
     set_line(&mut entry, mu, settings);
     entry
+}
+
+/// Returns the level of the segment that a night lies in, or the next one that has the metric; without
+/// a night that of the first segment.
+fn reference_level(work: &Work, night: Option<usize>) -> Option<f64> {
+    let at = match night {
+        None => 0,
+        Some(night) => work.x.iter().position(|(of, _)| *of >= night)?,
+    };
+    let segment = work.fit.starts.partition_point(|start| *start <= at);
+    work.fit.levels.get(segment.checked_sub(1)?).copied()
+}
+
+/// Returns the standard deviation inside a state, moderated like any other unless it is exactly 0.
+fn inner_sd(sd: f64, n: usize, prior: Option<Prior>, within: Option<f64>) -> f64 {
+    let freedom = n.saturating_sub(2) as f64;
+    match prior {
+        Some(prior) if sd > 0.0 => moderated(sd * sd, freedom, prior.expected(within), prior.d0)
+            .0
+            .sqrt(),
+        _ => sd,
+    }
 }
 
 fn steps(work: &Work) -> Vec<Step> {
