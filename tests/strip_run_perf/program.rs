@@ -275,6 +275,9 @@ fn reports_of_small_results_are_those_of_the_originals() {
         .collect();
     let samples = original_samples(&originals.join("00"));
     assert!(samples > 0, "there is something to lose");
+    let time =
+        regex::Regex::new("(timestamp=\"[^\"]*\"|Made by compare-perf [0-9.]+ at [0-9: -]+)")
+            .expect("a good pattern");
     for rule in [&[][..], &["--compat"]] {
         let reports = |root: &Path| {
             let said = said(
@@ -287,10 +290,6 @@ fn reports_of_small_results_are_those_of_the_originals() {
                     .args(&names),
             );
             assert_eq!(said.code, Some(2), "{}", said.err);
-            let time = regex::Regex::new(
-                "(timestamp=\"[^\"]*\"|Made by compare-perf [0-9.]+ at [0-9: -]+)",
-            )
-            .expect("a good pattern");
             let read = |name: &str| {
                 let text = fs::read_to_string(root.join(name)).expect("written");
                 time.replace_all(&text, "NOW").into_owned()

@@ -122,7 +122,7 @@ mod tests {
             .map(|i| if i < 6 { 0.0 } else { -5.0 } + f64::from(i % 3) / 10.0)
             .collect();
         assert_eq!(find(&step), None);
-        let mut outlier = vec![0.0, 0.1, -0.1, 0.05, -0.02, 0.03, -0.08, 0.0, 0.1, -0.1].repeat(2);
+        let mut outlier = [0.0, 0.1, -0.1, 0.05, -0.02, 0.03, -0.08, 0.0, 0.1, -0.1].repeat(2);
         outlier.push(-9.0);
         assert_eq!(find(&outlier), None);
         assert_eq!(find(&[0.0; 30]), None);
