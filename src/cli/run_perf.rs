@@ -66,7 +66,7 @@ pub struct Cli {
     /// Machines under test, the first is the main one [default: localhost:127.0.0.1]
     ///
     /// Other machines are reached over SSH as OpenSSH's configuration says, as root where it says
-    /// nothing: NAME:[USER@]ADDRESS[:PORT].
+    /// nothing: `NAME:[USER@]ADDRESS[:PORT]`.
     #[arg(long, value_name = "[NAME:]ADDRESS", num_args = 1.., value_parser = item::parse_host, help_heading = "What to run")]
     hosts: Vec<HostArg>,
 

@@ -13,7 +13,7 @@
 //! - [`student`], [`multiple`]: probabilities, and many of them at once
 //! - [`training`]: nights into series; [`train`]: series into a [`model`]
 //! - [`judge`]: a candidate held against the model; [`pairwise`]: two results without a history
-//! - [`file`]: how the model is stored
+//! - [`mod@file`]: how the model is stored
 
 pub mod drift;
 pub mod file;
