@@ -254,7 +254,7 @@ fn a_host_whose_key_is_not_known_is_refused_with_a_hint() {
 #[test]
 fn what_an_interrupted_run_started_remotely_is_ended() {
     let hosts = skip_unless!(hosts());
-    let command = r#"command:{"command": ["sh", "-c", "sleep 4242 & sleep 4242; : runperf-hosts-test"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
+    let command = r#"command:{"command": ["sh", "-c", "sleep 4242 & sleep 4242; : runperf-interrupt-test"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
     // Not run-perf itself, whose command line holds the words as well.
     let sleeping = || {
         running("sleep 4242")
@@ -281,7 +281,7 @@ fn what_an_interrupted_run_started_remotely_is_ended() {
     assert!(status.expect("there is kill").success());
     assert_eq!(run.wait().expect("ends").code(), Some(130));
     assert_eq!(running("sleep 4242"), [""; 0]);
-    assert_eq!(running("runperf-hosts-test"), [""; 0]);
+    assert_eq!(running("runperf-interrupt-test"), [""; 0]);
 }
 
 #[test]
