@@ -63,6 +63,17 @@ fn a_command_gets_what_it_is_given_and_gives_back_what_it_leaves() {
     assert!(!Path::new(&folder).exists(), "nothing is left");
 }
 
+/// Waits until a command is really under way on the other side: before that there is nothing to end.
+fn seen(text: &str) {
+    for _ in 0..1200 {
+        if running(text).iter().any(|line| line.starts_with("sleep")) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("`{text}` did not start");
+}
+
 #[test]
 fn a_limit_ends_everything_a_command_started() {
     let sshd = skip_unless!(Sshd::start());
@@ -70,7 +81,7 @@ fn a_limit_ends_everything_a_command_started() {
     // One leaves the session, one loses the mark, one does not listen.
     let script = "setsid sleep 7001 & env -i sleep 7002 & sh -c 'trap \"\" TERM; sleep 7003; sleep 7003' & echo begun; wait";
     let script = CommandLine::script(script);
-    let timed_out = shell.run(&script, &limits().within(Duration::from_secs(2)));
+    let timed_out = shell.run(&script, &limits().within(Duration::from_secs(10)));
     let Err(ShellError::TimedOut { tail, .. }) = timed_out else {
         panic!("{timed_out:?}")
     };
@@ -87,6 +98,7 @@ fn a_limit_ends_everything_a_command_started() {
     let cancel = CancelToken::default();
     let mut process = shell.start(&script).expect("starts");
     assert!(process.is_running());
+    seen("sleep 7003");
     cancel.raise();
     let interrupted = process.wait(&Limits::new(cancel));
     assert!(
@@ -98,6 +110,7 @@ fn a_limit_ends_everything_a_command_started() {
     let mut process = shell
         .start(&CommandLine::script("echo out; sleep 7004"))
         .expect("starts");
+    seen("sleep 7004");
     process.stop().expect("ends");
     let output = process.wait(&limits()).expect("has ended");
     assert!(!output.exit.success());
