@@ -1,106 +1,25 @@
 //! run-perf against remote hosts: network namespaces on this machine, each with an sshd of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::skip_unless;
-use crate::support::{program, root, running};
+use crate::support::{program, running};
+use crate::testbed::{self, Hosts};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testbed/netns-hosts.sh");
-/// Hosts that are up; `tbhost4` of the tests is one that is not.
+/// Hosts that are up; host 4 of the tests is one that is not.
 const COUNT: usize = 3;
-const NET: &str = "10.213.79";
-
-/// Hosts of all tests here; taken down when this process ends, however it ends.
-struct Hosts {
-    home: TempDir,
-    /// Its input ends with this process.
-    _keeper: Child,
-}
 
 fn hosts() -> Result<&'static Hosts, String> {
     static HOSTS: OnceLock<Result<Hosts, String>> = OnceLock::new();
-    HOSTS.get_or_init(up).as_ref().map_err(Clone::clone)
-}
-
-fn up() -> Result<Hosts, String> {
-    root()?;
-    for name in ["sshd", "ip", "unshare", "ssh-keygen"] {
-        program(name)?;
-    }
-    let home = tempfile::tempdir().expect("a temporary folder");
-    let dir = home.path().join("hosts");
-    let output = Command::new(SCRIPT)
-        .args(["up", "--net", NET, "--count", &COUNT.to_string(), "--dir"])
-        .arg(&dir)
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(format!("no network namespaces: {message}"));
-    }
-    let ssh = home.path().join(".ssh");
-    fs::create_dir(&ssh).expect("writable");
-    fs::copy(dir.join("ssh_config"), ssh.join("config")).expect("made");
-    let keeper = Command::new("sh")
-        .args([
-            "-c",
-            "cat >/dev/null; \"$1\" down --dir \"$2\"; rm -rf \"$3\"",
-            "sh",
-            SCRIPT,
-        ])
-        .arg(&dir)
-        .arg(home.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("there is sh");
-    Ok(Hosts {
-        home,
-        _keeper: keeper,
-    })
-}
-
-impl Hosts {
-    fn run_perf(&self) -> Command {
-        let mut command = Command::new(cargo_bin("run-perf"));
-        command
-            .env("HOME", self.home.path())
-            .env_remove("SSH_AUTH_SOCK")
-            .env_remove("XDG_CONFIG_HOME")
-            .current_dir(self.home.path());
-        command
-    }
-
-    /// Runs and returns exit code, standard output and standard error.
-    fn run(&self, args: &[&str]) -> (i32, String, String) {
-        let output = self
-            .run_perf()
-            .args(args)
-            .output()
-            .expect("run-perf starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (
-            output.status.code().unwrap_or(-1),
-            text(&output.stdout),
-            text(&output.stderr),
-        )
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-}
-
-fn host(number: usize) -> String {
-    format!("h{number}:{NET}.{}", 10 + number)
+    HOSTS
+        .get_or_init(|| testbed::up(COUNT))
+        .as_ref()
+        .map_err(Clone::clone)
 }
 
 fn json(path: &Path) -> Value {
@@ -134,7 +53,7 @@ fn tests_run_on_one_remote_host() {
     let command = r#"command:{"command": ["sh", "-c", "sleep 0.1; hostname >&2; echo 42 # runperf-hosts-test"], "samples": 2, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}], "__NAME__": "answer"}"#;
     let (code, out, err) = hosts.run(&[
         "--hosts",
-        &host(1),
+        &hosts.host(1),
         "--output",
         "one",
         "--retry-tests",
@@ -146,7 +65,7 @@ fn tests_run_on_one_remote_host() {
     assert_eq!(code, 0, "{out}\n{err}");
     let metadata = fs::read_to_string(hosts.path("one/RUNPERF_METADATA")).expect("written");
     assert!(
-        metadata.contains(&format!("machine:{NET}.11")),
+        metadata.contains(&format!("machine:{}", hosts.address(1))),
         "{metadata}"
     );
     let environment = metadata
@@ -157,7 +76,7 @@ fn tests_run_on_one_remote_host() {
     let result = hosts.path("one/Localhost/answer/0000/result.json");
     assert_eq!(
         clients(&result, "throughput", "answers"),
-        [format!("{NET}.11"), "all".into()]
+        [hosts.address(1), "all".into()]
     );
     assert!(
         hosts.path("one/__sessions__/h1").exists()
@@ -179,7 +98,7 @@ fn fio_measures_on_a_remote_host() {
     );
     let (code, out, err) = hosts.run(&[
         "--hosts",
-        &host(2),
+        &hosts.host(2),
         "--output",
         "fio",
         "--retry-tests",
@@ -191,9 +110,7 @@ fn fio_measures_on_a_remote_host() {
     let result = hosts.path("fio/Localhost/fio/0000/result.json");
     let names = clients(&result, "throughput", "iops_sec");
     assert!(
-        names
-            .iter()
-            .any(|name| name.starts_with(&format!("{NET}.12"))),
+        names.iter().any(|name| name.starts_with(&hosts.address(2))),
         "{names:?}"
     );
 }
@@ -203,9 +120,9 @@ fn a_host_that_is_not_there_is_left_out_and_the_others_go_on() {
     let hosts = skip_unless!(hosts());
     let command = r#"command:{"command": ["echo", "7"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
     let (one, gone, three) = (
-        host(1),
-        "h9:127.77.7.7:1".replace("127.77.7.7", &format!("{NET}.99")),
-        host(3),
+        hosts.host(1),
+        "h9:127.77.7.7:1".replace("127.77.7.7", &hosts.address(89)),
+        hosts.host(3),
     );
     let (code, out, err) = hosts.run(&[
         "--hosts",
@@ -223,10 +140,7 @@ fn a_host_that_is_not_there_is_left_out_and_the_others_go_on() {
     assert!(out.contains("host h9: cannot reach root@"), "{out}");
     let result = hosts.path("several/Localhost/command/0000/result.json");
     let names = clients(&result, "throughput", "answers");
-    assert_eq!(
-        names,
-        [format!("{NET}.11"), format!("{NET}.13"), "all".into()]
-    );
+    assert_eq!(names, [hosts.address(1), hosts.address(3), "all".into()]);
     let (code, out, _) = hosts.run(&["--hosts", &gone, "--output", "nobody", "--", command]);
     assert_eq!(code, 1, "{out}");
 }
@@ -238,7 +152,7 @@ fn a_host_whose_key_is_not_known_is_refused_with_a_hint() {
     let output = hosts
         .run_perf()
         .env("HOME", home.path())
-        .args(["--hosts", &host(1), "--output"])
+        .args(["--hosts", &hosts.host(1), "--output"])
         .arg(home.path().join("result"))
         .args(["--", "dummy"])
         .output()
@@ -263,7 +177,14 @@ fn what_an_interrupted_run_started_remotely_is_ended() {
     };
     let mut run = hosts
         .run_perf()
-        .args(["--hosts", &host(2), "--output", "stopped", "--", command])
+        .args([
+            "--hosts",
+            &hosts.host(2),
+            "--output",
+            "stopped",
+            "--",
+            command,
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -292,7 +213,7 @@ fn a_killed_run_is_recovered_over_ssh() {
         .run_perf()
         .args([
             "--hosts",
-            &host(3).replace("h3", "other"),
+            &hosts.host(3).replace("h3", "other"),
             "--output",
             "killed",
             "--",
@@ -336,7 +257,7 @@ fn nothing_is_left_after_an_orderly_run() {
     let hosts = skip_unless!(hosts());
     let (code, out, err) = hosts.run(&[
         "--hosts",
-        &host(1).replace("h1", "tidy"),
+        &hosts.host(1).replace("h1", "tidy"),
         "--output",
         "tidy",
         "--monitor-interval",

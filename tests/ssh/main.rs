@@ -7,3 +7,5 @@ mod hosts;
 mod refusals;
 mod shell;
 mod support;
+#[path = "../testbed/hosts.rs"]
+mod testbed;
