@@ -1,6 +1,6 @@
 //! `fio`, driven directly: nothing but fio is needed on the machine under test.
 //!
-//! [`run`] is the test; [`params`] checks what was asked, [`job`] writes job files, [`target`] looks
+//! [`run`] is the test, `points` its iterations, `measure` their samples; [`params`] checks what was asked, [`job`] writes job files, [`target`] looks
 //! after the files and devices worked on, [`machine`] runs fio on a worker; [`output`], [`logs`] and
 //! [`sample`] read what comes back, and [`fault`] says why nothing useful did.
 
@@ -8,8 +8,10 @@ pub mod fault;
 pub mod job;
 pub mod logs;
 pub mod machine;
+mod measure;
 pub mod output;
 pub mod params;
+mod points;
 #[cfg(test)]
 mod recorded;
 pub mod run;

@@ -1,0 +1,11 @@
+//! The test `fio` with the real fio on this machine, through the local shell.
+//!
+//! Every case says `skipped: no fio` when there is none. Runs are a second or two; nothing here is
+//! about how fast the machine is.
+
+#[macro_use]
+mod support;
+mod ended;
+mod figures;
+mod places;
+mod running;
