@@ -150,6 +150,10 @@ pub struct Cli {
     #[arg(long, help_heading = "Preparing hosts")]
     keep_tmp_files: bool,
 
+    /// Never reboot a host: what needs it fails instead. This machine is never rebooted anyway
+    #[arg(long, help_heading = "Preparing hosts")]
+    no_reboot: bool,
+
     /// Result directory; must not exist [default: ./result_YYYYmmdd_HHMMSS]
     #[arg(long, value_name = "DIR", help_heading = "Result")]
     output: Option<PathBuf>,
@@ -323,6 +327,7 @@ impl Cli {
             retry_tests: self.retry_tests,
             time_limit: self.time_limit,
             keep_tmp_files: self.keep_tmp_files,
+            no_reboot: self.no_reboot,
             output: self.output.clone(),
             force: self.force,
             metadata: self.metadata.clone(),
@@ -527,6 +532,7 @@ fn resume_from(
     }
     let asked = resume::Asked {
         wait_held: cli.wait_held.unwrap_or_default(),
+        no_reboot: cli.no_reboot,
         host_keys: cli.host_keys(),
         passwords: cli
             .default_passwords

@@ -30,6 +30,17 @@ pub struct Context {
     pub monitor_interval: Option<Duration>,
     /// Where changes of machines are written down before they are made.
     pub journal: Journal,
+    /// Whether hosts may be restarted; `--no-reboot` forbids it.
+    pub reboots: Reboots,
+}
+
+/// Whether hosts may be restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reboots {
+    /// Yes; never the machine the program runs on.
+    Allowed,
+    /// No: what needs one fails before anything is changed.
+    Forbidden,
 }
 
 impl Context {
@@ -49,6 +60,7 @@ impl Context {
             metadata: BTreeMap::new(),
             monitor_interval: None,
             journal: Journal::in_memory(),
+            reboots: Reboots::Allowed,
         }
     }
 }

@@ -11,6 +11,7 @@ mod hold;
 mod logs;
 mod profile;
 mod reach;
+mod restart;
 mod set_up;
 mod tally;
 

@@ -118,6 +118,11 @@ pub enum Event {
         /// Failure directory, below the result.
         log: String,
     },
+    /// A step on a host that takes a while: a reboot.
+    Step {
+        /// What.
+        text: String,
+    },
     /// Something that spoils figures or was left out; said in the summary too.
     Note {
         /// What.

@@ -48,6 +48,8 @@ pub struct RunOptions {
     pub time_limit: Option<Duration>,
     /// No clean-up of hosts after a fatal error.
     pub keep_tmp_files: bool,
+    /// What needs a reboot fails.
+    pub no_reboot: bool,
     /// Result directory; `None` is named by the time of the start.
     pub output: Option<PathBuf>,
     /// Replace it if it exists.

@@ -165,6 +165,7 @@ impl Stored {
             retry_tests: self.retry_tests,
             time_limit: self.time_limit_s.map(Duration::from_secs),
             keep_tmp_files: false,
+            no_reboot: false,
             output: None,
             force: false,
             metadata: Vec::new(),
@@ -183,6 +184,8 @@ impl Stored {
 pub struct Asked {
     /// `--wait-held`.
     pub wait_held: Duration,
+    /// `--no-reboot`.
+    pub no_reboot: bool,
     /// `--host-keys`.
     pub host_keys: HostKeys,
     /// `--default-passwords`.
@@ -235,6 +238,7 @@ pub fn plan(
         });
     }
     plan.options.wait_held = asked.wait_held;
+    plan.options.no_reboot = asked.no_reboot;
     plan.options.host_keys = asked.host_keys;
     plan.options.passwords = asked.passwords;
     plan.options.command_line = asked.command_line;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::cancel::{self, CancelToken};
-use super::context::Context;
+use super::context::{Context, Reboots};
 use super::controller::{Controller, Tally};
 use super::journal::{Header, Journal, JournalError, MachineRef};
 use super::mask::mask;
@@ -145,6 +145,10 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         metadata: custom,
         monitor_interval: plan.options.monitor_interval,
         journal,
+        reboots: match plan.options.no_reboot {
+            true => Reboots::Forbidden,
+            false => Reboots::Allowed,
+        },
     };
     let passwords = plan.options.passwords.iter();
     let passwords = passwords.filter_map(|source| source.read().ok()).flatten();

@@ -20,6 +20,7 @@ pub use template::{TemplateError, fill};
 
 use super::Reverted;
 use crate::control::Context;
+use crate::control::context::Reboots;
 use crate::control::journal::{JournalError, Left};
 use crate::control::undo::{TargetRef, Undo};
 use crate::host::Host;
@@ -29,15 +30,6 @@ use crate::shell::{CommandLine, Limits, ShellError, ShellExt};
 const STEP: Duration = Duration::from_secs(300);
 /// Unit whose state the parameter `irqbalance` sets.
 const IRQBALANCE: &str = "irqbalance.service";
-
-/// Whether hosts may be restarted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reboots {
-    /// Yes.
-    Allowed,
-    /// No: what needs one fails before anything is changed.
-    Forbidden,
-}
 
 /// How far the set-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

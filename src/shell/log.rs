@@ -217,6 +217,10 @@ impl Shell for LoggedShell {
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }
+
+    fn reconnect(&self) {
+        self.inner.reconnect();
+    }
 }
 
 #[cfg(test)]

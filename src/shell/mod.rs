@@ -183,6 +183,8 @@ pub trait Shell: Send + Sync + fmt::Debug {
     fn is_local(&self) -> bool {
         false
     }
+    /// Forgets connections that are idle: the machine they led to was restarted.
+    fn reconnect(&self) {}
 }
 
 /// What every kind of shell gets for free.

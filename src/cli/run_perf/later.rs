@@ -10,8 +10,6 @@ pub(super) struct Later {
     ask_password: bool,
     #[arg(long, hide = true, value_name = "FILE")]
     only: Option<String>,
-    #[arg(long, hide = true)]
-    no_reboot: bool,
     #[arg(long, hide = true, value_name = "N")]
     parallel_hosts: Option<String>,
     #[arg(long, hide = true, value_name = "FILE")]
@@ -28,7 +26,6 @@ impl Later {
         let Self {
             ask_password,
             only,
-            no_reboot,
             parallel_hosts,
             html,
             racefile,
@@ -37,7 +34,6 @@ impl Later {
         [
             ("--ask-password", *ask_password),
             ("--only", only.is_some()),
-            ("--no-reboot", *no_reboot),
             ("--parallel-hosts", parallel_hosts.is_some()),
             ("--html", html.is_some()),
             ("--racefile", racefile.is_some()),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::caught::{Panic, caught};
+use super::restart::{RestartError, restart};
 use super::{Controller, Fatal, chain};
 use crate::control::context::Context;
 use crate::control::event::Event;
@@ -22,13 +23,24 @@ enum StepError {
     Panic(#[from] Panic),
     #[error(transparent)]
     Params(#[from] ParamError),
-    #[error("host `{host}` would have to be rebooted, and the machine run-perf runs on never is")]
-    Reboot { host: String },
+    #[error(transparent)]
+    Restart(#[from] RestartError),
+    #[error("host `{host}` was rebooted {times} times and would have to be once more")]
+    Again { host: String, times: usize },
 }
+
+/// Reboots of one host that applying a profile may ask for, as the older tool has it.
+const APPLY_REBOOTS: usize = 4;
+/// The same for reverting.
+const REVERT_REBOOTS: usize = 2;
 
 impl StepError {
     fn is_interruption(&self) -> bool {
-        matches!(self, StepError::Profile(ProfileError::Interrupted))
+        match self {
+            StepError::Profile(ProfileError::Interrupted) => true,
+            StepError::Restart(error) => error.is_interruption(),
+            _ => false,
+        }
     }
 }
 
@@ -127,20 +139,16 @@ impl Controller<'_> {
             instances.push(planned.build()?);
         }
         let applied = on_all(&self.hosts, instances, &self.cx, |profile, host, cx| {
-            profile.apply(host, cx)
-        });
-        let mut groups = Vec::new();
-        for (host, applied) in self.hosts.iter().zip(applied) {
-            match applied? {
-                Applied::Workers(workers) => groups.push(workers),
-                Applied::Reboot => {
-                    return Err(StepError::Reboot {
-                        host: host.name.clone(),
-                    });
+            for _ in 0..=APPLY_REBOOTS {
+                match profile.apply(host, cx)? {
+                    Applied::Workers(workers) => return Ok(workers),
+                    Applied::Reboot => restart(host, cx)?,
                 }
             }
-        }
-        Ok(Workers(groups))
+            Err(again(host, APPLY_REBOOTS + 1))
+        });
+        let groups: Result<_, _> = applied.into_iter().collect();
+        Ok(Workers(groups?))
     }
 
     fn profile_failed(&mut self, planned: &PlannedProfile, attempt: u32, error: &StepError) {
@@ -183,16 +191,16 @@ impl Controller<'_> {
             .banner(&format!("Reverting profile {}", planned.name));
         let cx = self.teardown();
         let reverted = on_all(&self.hosts, instances, &cx, |profile, host, cx| {
-            profile.revert(host, cx)
+            for _ in 0..=REVERT_REBOOTS {
+                match profile.revert(host, cx)? {
+                    Reverted::Clean => return Ok(()),
+                    Reverted::Reboot => restart(host, cx)?,
+                }
+            }
+            Err(again(host, REVERT_REBOOTS + 1))
         });
         for (host, reverted) in self.hosts.iter().zip(reverted) {
-            let error = match reverted {
-                Ok(Reverted::Clean) => continue,
-                Ok(Reverted::Reboot) => StepError::Reboot {
-                    host: host.name.clone(),
-                },
-                Err(error) => error,
-            };
+            let Err(error) = reverted else { continue };
             return Err(Fatal::NotClean {
                 what: format!(
                     "profile `{}` could not be reverted on host `{}`",
@@ -224,12 +232,17 @@ impl Controller<'_> {
     }
 }
 
+fn again(host: &Host, times: usize) -> StepError {
+    let host = host.name.clone();
+    StepError::Again { host, times }
+}
+
 /// Does one step on every host, each in a thread of its own; a panic is that host's failure.
 fn on_all<T: Send>(
     hosts: &[Host],
     instances: &mut [Box<dyn Profile>],
     cx: &Context,
-    step: impl Fn(&mut dyn Profile, &Host, &Context) -> Result<T, ProfileError> + Sync,
+    step: impl Fn(&mut dyn Profile, &Host, &Context) -> Result<T, StepError> + Sync,
 ) -> Vec<Result<T, StepError>> {
     let step = &step;
     std::thread::scope(|scope| {
@@ -238,7 +251,7 @@ fn on_all<T: Send>(
             .zip(instances)
             .map(|(host, profile)| {
                 scope.spawn(move || match caught(|| step(profile.as_mut(), host, cx)) {
-                    Ok(result) => result.map_err(StepError::from),
+                    Ok(result) => result,
                     Err(panic) => Err(StepError::from(panic)),
                 })
             })

@@ -122,6 +122,7 @@ pub(super) fn lines(state: &State, event: &Event) -> Vec<String> {
             )
         }
         Event::Note { text } => format!("{host} note {text}"),
+        Event::Step { text } => text.clone(),
     };
     vec![one_line(&line)]
 }
@@ -136,6 +137,7 @@ pub(super) fn stays(event: &Event) -> bool {
             | Event::TestSkipped { .. }
             | Event::TestFailed { .. }
             | Event::Note { .. }
+            | Event::Step { .. }
     )
 }
 

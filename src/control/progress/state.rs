@@ -112,7 +112,7 @@ impl State {
                 self.failed += usize::from(attempt == attempts);
                 self.step("between tests", now);
             }
-            Event::Note { .. } => {}
+            Event::Note { .. } | Event::Step { .. } => {}
         }
     }
 

@@ -99,11 +99,6 @@ impl SshShell {
         self.machine.pool.clear();
         removed.map(drop)
     }
-
-    /// Forgets idle connections, for a machine that was restarted.
-    pub fn reconnect(&self) {
-        self.machine.pool.clear();
-    }
 }
 
 impl Machine {
@@ -342,6 +337,10 @@ impl Shell for SshShell {
         limits: &Limits,
     ) -> Result<u64, ShellError> {
         transfer::download(&self.machine, from, to, limits)
+    }
+
+    fn reconnect(&self) {
+        self.machine.pool.clear();
     }
 }
 
