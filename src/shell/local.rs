@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
+use super::cut::Cut;
 use super::local_process::LocalProcess;
 use super::{CommandLine, Limits, Output, Process, Shell, ShellError, Target};
 
@@ -153,21 +154,9 @@ fn check(
     limits: &Limits,
     started: Instant,
 ) -> Result<(), ShellError> {
-    let (target, command) = (target.clone(), command.clone());
-    if limits.cancel.is_cancelled() {
-        return Err(ShellError::Interrupted { target, command });
-    }
-    match limits.deadline {
-        Some(deadline) if Instant::now() >= deadline => {
-            let limit = deadline.saturating_duration_since(started);
-            Err(ShellError::TimedOut {
-                target,
-                command,
-                limit,
-                tail: String::new(),
-            })
-        }
-        _ => Ok(()),
+    match Cut::before(limits) {
+        Some(cut) => Err(cut.error(target, command, started, String::new())),
+        None => Ok(()),
     }
 }
 

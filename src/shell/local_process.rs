@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::capture::{Clip, Shared, Stream};
+use super::capture::{Shared, Stream};
 use super::processes::{Family, MARK, mark_on};
 use super::{CommandLine, Exit, Limits, Output, Process, ShellError, Target};
 use crate::control::cancel::{CancelToken, Urgency};
@@ -19,8 +19,6 @@ use crate::control::cancel::{CancelToken, Urgency};
 const GRACE: Duration = Duration::from_secs(2);
 /// How long killed processes may take to vanish (uninterruptible disk waits).
 const KILL_WAIT: Duration = Duration::from_secs(10);
-/// Between two looks at cancellation and limits; the end of a command is noticed at once.
-const POLL: Duration = Duration::from_millis(50);
 /// How long output may still come when the command has ended but something holds its pipes.
 const LINGER_QUIET: Duration = Duration::from_millis(200);
 /// As above, altogether.
@@ -40,13 +38,6 @@ pub(crate) struct LocalProcess {
     /// Set once, when the child is reaped.
     exit: Option<Exit>,
     took: Duration,
-}
-
-/// Why the waiting ended before the command did.
-enum Cut {
-    Cancelled,
-    Deadline(Instant),
-    Stall(Duration),
 }
 
 impl LocalProcess {
@@ -118,42 +109,6 @@ impl LocalProcess {
         })
     }
 
-    /// Waits for the end of the command or of its limits, whichever comes first.
-    fn wait_or_cut(&self, limits: &Limits) -> Option<Cut> {
-        let mut state = self.shared.lock();
-        while !state.exited {
-            let now = Instant::now();
-            if limits.cancel.is_cancelled() {
-                return Some(Cut::Cancelled);
-            }
-            if let Some(deadline) = limits.deadline.filter(|deadline| now >= *deadline) {
-                return Some(Cut::Deadline(deadline));
-            }
-            if let Some(stall) = limits
-                .stall
-                .filter(|stall| now - state.last_output >= *stall)
-            {
-                return Some(Cut::Stall(stall));
-            }
-            let next = [
-                limits.deadline,
-                limits
-                    .stall
-                    .and_then(|stall| state.last_output.checked_add(stall)),
-            ]
-            .into_iter()
-            .flatten()
-            .map(|end| end.saturating_duration_since(now))
-            .fold(POLL, Duration::min);
-            let waited = self
-                .shared
-                .bell
-                .wait_timeout(state, next.max(Duration::from_millis(1)));
-            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-        }
-        None
-    }
-
     /// Reads what is left in the pipes after the end.
     ///
     /// A grandchild may hold them open for hours; what the command itself wrote is in the pipe
@@ -223,33 +178,15 @@ impl LocalProcess {
             Err(_) => Exit::Signal(0),
         });
     }
-
-    fn take_output(&mut self, exit: Exit) -> Output {
-        let mut state = self.shared.lock();
-        Output {
-            exit,
-            stdout: state
-                .stdout
-                .take()
-                .map(Clip::into_bytes)
-                .unwrap_or_default(),
-            stderr: state
-                .stderr
-                .take()
-                .map(Clip::into_bytes)
-                .unwrap_or_default(),
-            took: self.took,
-        }
-    }
 }
 
 impl Process for LocalProcess {
     fn wait(&mut self, limits: &Limits) -> Result<Output, ShellError> {
         if let Some(exit) = self.exit {
             self.linger();
-            return Ok(self.take_output(exit));
+            return Ok(self.shared.take_output(exit, self.took));
         }
-        let Some(cut) = self.wait_or_cut(limits) else {
+        let Some(cut) = self.shared.wait_or_cut(limits) else {
             self.took = self.started.elapsed();
             if peek_signalled(self.family.group) {
                 // The parent was killed: its children (fio's jobs) must not go on measuring.
@@ -258,30 +195,12 @@ impl Process for LocalProcess {
             self.linger();
             self.reap();
             let exit = self.exit.unwrap_or(Exit::Signal(0));
-            return Ok(self.take_output(exit));
+            return Ok(self.shared.take_output(exit, self.took));
         };
         self.end(Some(&limits.cancel))?;
         self.linger();
-        let tail = self.take_output(Exit::Signal(0)).tail();
-        let (target, command) = (self.target.clone(), self.command.clone());
-        Err(match cut {
-            Cut::Cancelled => ShellError::Interrupted { target, command },
-            Cut::Deadline(deadline) => {
-                let limit = deadline.saturating_duration_since(self.started);
-                ShellError::TimedOut {
-                    target,
-                    command,
-                    limit,
-                    tail,
-                }
-            }
-            Cut::Stall(quiet) => ShellError::Stalled {
-                target,
-                command,
-                quiet,
-                tail,
-            },
-        })
+        let tail = self.shared.take_output(Exit::Signal(0), self.took).tail();
+        Err(cut.error(&self.target, &self.command, self.started, tail))
     }
 
     fn stop(&mut self) -> Result<(), ShellError> {

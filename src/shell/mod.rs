@@ -6,6 +6,7 @@
 
 pub(crate) mod capture;
 pub mod command;
+pub(crate) mod cut;
 pub mod local;
 pub(crate) mod local_process;
 pub mod log;

@@ -32,6 +32,7 @@ use pool::Pool;
 use process::SshProcess;
 pub use route::{Address, Settings};
 
+use super::cut::Cut;
 use super::{CommandLine, Limits, Output, Process, Shell, ShellError, Target};
 use crate::control::cancel::CancelToken;
 
@@ -246,19 +247,11 @@ fn cut_error(
     limits: &Limits,
     started: Instant,
 ) -> ShellError {
-    let (target, command) = (target.clone(), command.clone());
-    match limits.deadline {
-        Some(deadline) if !limits.cancel.is_cancelled() => {
-            let limit = deadline.saturating_duration_since(started);
-            ShellError::TimedOut {
-                target,
-                command,
-                limit,
-                tail: String::new(),
-            }
-        }
-        _ => ShellError::Interrupted { target, command },
-    }
+    let cut = match limits.deadline {
+        Some(deadline) if !limits.cancel.is_cancelled() => Cut::Deadline(deadline),
+        _ => Cut::Cancelled,
+    };
+    cut.error(target, command, started, String::new())
 }
 
 impl SshShell {

@@ -14,7 +14,8 @@ use super::channel::{End, Mark, Traffic, drive, small};
 use super::connection::{Connection, StepError};
 use super::wrap;
 use crate::control::cancel::{CancelToken, Urgency};
-use crate::shell::capture::{Clip, Shared, Stream};
+use crate::shell::capture::{Shared, Stream};
+use crate::shell::cut::POLL;
 use crate::shell::{CommandLine, Exit, Limits, Output, Process, ShellError};
 
 /// Between the request to end and the kill, in tenths of a second.
@@ -23,8 +24,6 @@ const GRACE: u8 = 20;
 const END_LIMIT: Duration = Duration::from_secs(30);
 /// How long output of an ended command may still come.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
-/// Between two looks at cancellation and limits; the end of a command is noticed at once.
-const POLL: Duration = Duration::from_millis(50);
 
 /// No wish to end it.
 const RUN: u8 = u8::MAX;
@@ -74,13 +73,6 @@ pub(super) struct SshProcess {
     started: Instant,
 }
 
-/// Why the waiting ended before the command did.
-enum Cut {
-    Cancelled,
-    Deadline(Instant),
-    Stall(Duration),
-}
-
 impl SshProcess {
     /// Takes over a channel whose command was just started.
     pub(super) fn new(
@@ -121,28 +113,6 @@ impl SshProcess {
         Ok(process)
     }
 
-    fn wait_or_cut(&self, limits: &Limits) -> Option<Cut> {
-        let mut state = self.shared.lock();
-        while !state.exited {
-            let now = Instant::now();
-            if limits.cancel.is_cancelled() {
-                return Some(Cut::Cancelled);
-            }
-            if let Some(deadline) = limits.deadline.filter(|deadline| now >= *deadline) {
-                return Some(Cut::Deadline(deadline));
-            }
-            if let Some(stall) = limits
-                .stall
-                .filter(|stall| now - state.last_output >= *stall)
-            {
-                return Some(Cut::Stall(stall));
-            }
-            let waited = self.shared.bell.wait_timeout(state, POLL);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        None
-    }
-
     /// Has the command ended and waits for that.
     fn end(&self, cancel: Option<&CancelToken>) -> Result<(), ShellError> {
         let hurry = |cancel: &CancelToken| cancel.urgency() >= Urgency::Now;
@@ -179,69 +149,39 @@ impl SshProcess {
     fn outcome(&self) -> std::sync::MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn take_output(&self, exit: Exit, took: Duration) -> Output {
-        let mut state = self.shared.lock();
-        Output {
-            exit,
-            stdout: state
-                .stdout
-                .take()
-                .map(Clip::into_bytes)
-                .unwrap_or_default(),
-            stderr: state
-                .stderr
-                .take()
-                .map(Clip::into_bytes)
-                .unwrap_or_default(),
-            took,
-        }
-    }
 }
 
 impl Process for SshProcess {
     fn wait(&mut self, limits: &Limits) -> Result<Output, ShellError> {
-        let (target, command) = (self.machine.target.clone(), self.command.clone());
-        let Some(cut) = self.wait_or_cut(limits) else {
+        let (target, command) = (&self.machine.target, &self.command);
+        let Some(cut) = self.shared.wait_or_cut(limits) else {
             let (exit, lost, took) = {
                 let mut outcome = self.outcome();
                 (outcome.exit, outcome.lost.take(), outcome.took)
             };
-            let output = self.take_output(exit.unwrap_or(Exit::Signal(0)), took);
+            let output = self
+                .shared
+                .take_output(exit.unwrap_or(Exit::Signal(0)), took);
             if let Some(source) = lost {
                 return Err(ShellError::Lost {
-                    target,
-                    command,
+                    target: target.clone(),
+                    command: command.clone(),
                     source,
                 });
             }
             let odd = matches!(output.exit, Exit::Code(126 | 127));
-            return match wrap::trouble(&output.stderr, &self.mark.mark, &target, &command) {
+            return match wrap::trouble(&output.stderr, &self.mark.mark, target, command) {
                 Some(error) if odd => Err(error),
                 _ => Ok(output),
             };
         };
         let ended = self.end(Some(&limits.cancel));
-        let tail = self.take_output(Exit::Signal(0), Duration::ZERO).tail();
+        let tail = self
+            .shared
+            .take_output(Exit::Signal(0), Duration::ZERO)
+            .tail();
         ended?;
-        Err(match cut {
-            Cut::Cancelled => ShellError::Interrupted { target, command },
-            Cut::Deadline(deadline) => {
-                let limit = deadline.saturating_duration_since(self.started);
-                ShellError::TimedOut {
-                    target,
-                    command,
-                    limit,
-                    tail,
-                }
-            }
-            Cut::Stall(quiet) => ShellError::Stalled {
-                target,
-                command,
-                quiet,
-                tail,
-            },
-        })
+        Err(cut.error(target, command, self.started, tail))
     }
 
     fn stop(&mut self) -> Result<(), ShellError> {
