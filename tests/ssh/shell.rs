@@ -118,6 +118,80 @@ fn a_limit_ends_everything_a_command_started() {
     shell.close().expect("reachable");
 }
 
+/// There was a window between the login shell and the mark by which a command is found: what was
+/// stopped in it was believed gone and began to run then.
+#[test]
+fn a_command_that_is_stopped_while_it_starts_does_not_run() {
+    let sshd = skip_unless!(Sshd::start());
+    let shell = sshd.shell();
+    // A login shell takes this long or less.
+    for delay in (0..40).map(|step| Duration::from_micros(400 * step)) {
+        let mut process = shell
+            .start(&CommandLine::new("sleep").arg("7005"))
+            .expect("starts");
+        std::thread::sleep(delay);
+        process.stop().expect("ends");
+        assert_eq!(running("sleep 7005"), [""; 0], "stopped after {delay:?}");
+    }
+    shell.close().expect("reachable");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(running("sleep 7005"), [""; 0], "none begins later");
+    assert!(!Path::new(shell.folder()).exists(), "nothing is left");
+}
+
+#[test]
+fn a_slow_login_shell_starts_nothing_after_the_end() {
+    let sshd = skip_unless!(Sshd::with(
+        // Commands take longer to start than their end is waited for; what ends them does not.
+        "ForceCommand case $SSH_ORIGINAL_COMMAND in *env*) sleep 4 ;; esac; eval \"$SSH_ORIGINAL_COMMAND\"",
+        |sshd| sshd
+    ));
+    let shell = sshd.shell();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let made = dir.path().join("made");
+    let mut process = shell
+        .start(&CommandLine::new("touch").arg(made.display().to_string()))
+        .expect("starts");
+    std::thread::sleep(Duration::from_secs(1));
+    let _ = process.stop();
+    shell.close().expect("reachable");
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(!made.exists(), "it did not run");
+    assert!(!Path::new(shell.folder()).exists(), "nothing is left");
+}
+
+#[test]
+fn a_private_folder_that_somebody_removed_is_made_again() {
+    let sshd = skip_unless!(Sshd::start());
+    let shell = sshd.shell();
+    let echo = CommandLine::new("echo").arg("works");
+    for _ in 0..2 {
+        assert_eq!(shell.text(&echo, &limits()).expect("runs"), "works\n");
+        fs::remove_dir_all(shell.folder()).expect("was made");
+    }
+    shell.close().expect("reachable");
+}
+
+#[test]
+fn variables_stand_in_no_command_line() {
+    let sshd = skip_unless!(Sshd::start());
+    let shell = sshd.shell();
+    let secret = format!("marked-{}", std::process::id());
+    let mut process = shell
+        .start(&CommandLine::new("sleep").arg("7006").env("TOKEN", &secret))
+        .expect("starts");
+    // From before the command begins until it is there.
+    while !running("sleep 7006")
+        .iter()
+        .any(|line| line.starts_with("sleep"))
+    {
+        assert_eq!(running(&secret), [""; 0]);
+    }
+    assert_eq!(running(&secret), [""; 0]);
+    process.stop().expect("ends");
+    shell.close().expect("reachable");
+}
+
 #[test]
 fn a_daemon_that_keeps_the_output_does_not_keep_the_command() {
     let sshd = skip_unless!(Sshd::start());

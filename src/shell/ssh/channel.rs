@@ -98,6 +98,10 @@ pub(super) fn drive(
     let mut ended: Option<Instant> = None;
     let mut pause = FIRST_PROBE;
     let mut next_probe = last_output + pause;
+    if !traffic.goes_on() {
+        // Nothing was fed yet: a command that waits for its first line has not begun.
+        return End::Stopped;
+    }
     loop {
         let mut moved = match input.feed(channel, traffic) {
             Ok(moved) => moved,

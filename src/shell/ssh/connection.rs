@@ -3,6 +3,7 @@
 //! libssh2 must not be used by several threads at a time for one connection, and none of its calls
 //! may block longer than the limits allow: everything is non-blocking and waits in short slices.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -107,6 +108,8 @@ pub(super) struct Connection {
     socket: Socket,
     /// Tells the connections of one machine apart.
     pub(super) number: u64,
+    /// Whether the private folder was there when this connection was first used.
+    pub(super) private: Cell<Option<bool>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -163,6 +166,7 @@ impl Connection {
             session,
             socket,
             number,
+            private: Cell::new(None),
         })
     }
 

@@ -2,6 +2,8 @@
 # A process belongs to the command when it carries the mark in its environment, is in the group of
 # the shell that became the command, or descends from any of these. Status 1: some do not end.
 mark=$1 file=$2 grace=$3
+# Before looking for it: a command that is about to start sees this, or is seen below.
+{ echo "$mark" >"$file.stop"; } 2>/dev/null
 pid= group=
 if { read -r owner boot stat <"$file" && read -r now </proc/sys/kernel/random/boot_id; } 2>/dev/null &&
     [ "$owner" = "$mark" ] && [ "$boot" = "$now" ]; then

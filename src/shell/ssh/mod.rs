@@ -36,8 +36,6 @@ use super::cut::Cut;
 use super::{CommandLine, Limits, Output, Process, Shell, ShellError, Target};
 use crate::control::cancel::CancelToken;
 
-/// Longer programs do not fit into one packet and go as a file.
-const LONGEST_LINE: usize = 24 << 10;
 /// For removing the private folder at the end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(20);
 
@@ -222,21 +220,22 @@ impl Machine {
         }
     }
 
-    /// Sends a program that is too long for a command line as a file, and returns what runs it.
-    fn as_file(
-        &self,
-        connection: &Connection,
-        script: &str,
-        limits: &Limits,
-    ) -> Result<String, StepError> {
-        let file = format!("{}/{}.sh", self.folder, connection.number);
-        let folder = &self.folder;
-        let line = format!("[ -d {folder} ] || mkdir -m 700 {folder}; cat >{file}");
-        let (exit, output) = small(connection, &line, script.as_bytes(), limits, CLOSE_LIMIT)?;
-        if !exit.success() {
-            tracing::warn!(machine = %self.target, message = %String::from_utf8_lossy(&output), "a long command could not be sent");
+    /// Makes the private folder, once for each connection: what starts late, when the run is over and
+    /// the folder is gone, must not make it again.
+    fn prepare(&self, connection: &Connection, limits: &Limits) -> Result<(), StepError> {
+        if connection.private.get().is_some() {
+            return Ok(());
         }
-        Ok(format!("sh {file}"))
+        let folder = &self.folder;
+        let line =
+            format!("[ -d {folder} ] || mkdir -m 700 {folder} 2>/dev/null || [ -d {folder} ]");
+        let (exit, _) = small(connection, &line, &[], limits, CLOSE_LIMIT)?;
+        if !exit.success() {
+            // A full disk: commands run all the same, and are found by their mark.
+            tracing::warn!(machine = %self.target, folder, "the private folder cannot be made");
+        }
+        connection.private.set(Some(exit.success()));
+        Ok(())
     }
 }
 
@@ -267,32 +266,31 @@ impl SshShell {
             source,
         };
         let mark = super::quote::quote(&format!("{}{}", machine.mark, ulid::Ulid::generate()));
-        let pid_file =
-            |connection: &Connection| format!("{}/{}", machine.folder, connection.number);
         // Checked before a connection is opened for it.
-        wrap::wrap(command, &mark, &machine.folder, "/dev/null").map_err(io_error)?;
+        wrap::wrap(command, &mark, "/dev/null", true).map_err(io_error)?;
         let line = |connection: &Connection| {
-            let script = wrap::wrap(command, &mark, &machine.folder, &pid_file(connection))
-                .unwrap_or_default();
-            let program = if script.len() > LONGEST_LINE {
-                machine.as_file(connection, &script, limits)?
-            } else {
-                format!("sh -c {}", super::quote::quote(&script))
-            };
-            // In the environment from the first moment on: a run that dies now is found as well.
-            Ok(format!("exec env RUNPERF_COMMAND={mark} {program}"))
+            machine.prepare(connection, limits)?;
+            Ok(wrap::line(&mark))
         };
         let (connection, channel) = machine.begin_with(line, command, limits, started)?;
-        let mark = Mark {
-            mark,
-            pid_file: pid_file(&connection),
-        };
+        let pid_file = format!("{}/{}", machine.folder, connection.number);
+        let mut input = wrap::wrap(
+            command,
+            &mark,
+            &pid_file,
+            connection.private.get() == Some(true),
+        )
+        .map_err(io_error)?
+        .into_bytes();
+        input.extend_from_slice(command.stdin.as_deref().unwrap_or_default());
+        let mark = Mark { mark, pid_file };
         SshProcess::new(
             Arc::clone(machine),
             connection,
             channel,
             mark,
             command,
+            input,
             started,
         )
         .map_err(io_error)
@@ -305,7 +303,16 @@ impl Shell for SshShell {
     }
 
     fn run(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
-        self.launch(command, limits)?.wait(limits)
+        let result = self.launch(command, limits)?.wait(limits);
+        match result {
+            // Nothing ran; the next connection makes the folder again.
+            Err(error) if wrap::private_gone(&error) => {
+                tracing::warn!(machine = %self.machine.target, "somebody removed the private folder there");
+                self.machine.pool.clear();
+                self.launch(command, limits)?.wait(limits)
+            }
+            result => result,
+        }
     }
 
     fn start(&self, command: &CommandLine) -> Result<Box<dyn Process>, ShellError> {

@@ -81,6 +81,7 @@ impl SshProcess {
         channel: Channel,
         mark: Mark,
         command: &CommandLine,
+        input: Vec<u8>,
         started: Instant,
     ) -> io::Result<Self> {
         let (near, far) = UnixStream::pair()?;
@@ -106,7 +107,6 @@ impl SshProcess {
             wish: Arc::clone(&process.wish),
             started,
         };
-        let input = command.stdin.clone().unwrap_or_default();
         std::thread::Builder::new()
             .name("ssh-command".into())
             .spawn(move || work.run(connection, channel, input, far))?;

@@ -3,6 +3,12 @@
 //! `sshd` gives every command a session and process group of its own; the wrapper adds the mark by
 //! which everything it starts is found again, and a pid file in the run's private folder there. Then
 //! it becomes the command, so that status and signal are the command's own.
+//!
+//! What the wrapper does comes as the first line of its standard input: arguments and variables
+//! stand in no command line but the command's own, and their length has no limit. It starts nothing
+//! when somebody has asked for the end already ([`END`] says so in a file beside the pid file, then
+//! looks for the command; the wrapper writes its pid file, then looks for that file: one of them
+//! sees the other), or when the private folder is gone.
 
 use std::io;
 use std::path::Path;
@@ -13,32 +19,48 @@ use crate::shell::{CommandLine, ShellError, Target};
 /// Ends a command; see the file.
 pub(super) const END: &str = include_str!("end.sh");
 
+/// Why a command was not started when somebody removed the private folder.
+const PRIVATE_GONE: &str = "the private folder of the run was removed there";
+
+/// Returns whether a command was not started because the private folder is gone.
+pub(super) fn private_gone(error: &ShellError) -> bool {
+    matches!(error, ShellError::Io { source, .. } if source.to_string() == PRIVATE_GONE)
+}
+
 /// What the wrapper prints when there is nothing it could become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     Missing,
     Denied,
     NoFolder,
+    NotPrivate,
 }
 
 impl Trouble {
-    const ALL: [(Trouble, &'static str); 3] = [
+    const ALL: [(Trouble, &'static str); 4] = [
         (Trouble::Missing, "missing"),
         (Trouble::Denied, "denied"),
         (Trouble::NoFolder, "folder"),
+        (Trouble::NotPrivate, "private"),
     ];
 }
 
-/// Returns the program of the wrapper. `mark` is fresh for each command; the pid file is
-/// `FOLDER/NUMBER`.
+/// Returns the command line of the wrapper. The mark is in its environment from the first moment on,
+/// so that a run that dies now finds it as well.
+pub(super) fn line(mark: &str) -> String {
+    format!("exec env RUNPERF_COMMAND={mark} sh -c 'IFS= read -r _r && eval \"$_r\"'")
+}
+
+/// Returns the first line of the wrapper's standard input. `mark` is fresh for each command; the pid
+/// file lies in the private folder, which must exist when `private`.
 ///
 /// # Errors
 /// What no shell can be told: texts with NUL, variables with odd names.
 pub(super) fn wrap(
     command: &CommandLine,
     mark: &str,
-    folder: &str,
     pid_file: &str,
+    private: bool,
 ) -> io::Result<String> {
     use std::fmt::Write as _;
     let args: Vec<&str> = command
@@ -58,10 +80,17 @@ pub(super) fn wrap(
             "an argument holds a NUL byte",
         ));
     }
+    let folder = Path::new(pid_file).parent().unwrap_or(Path::new("/"));
+    let gone = if private {
+        let folder = quote(&folder.to_string_lossy());
+        format!("[ -d {folder} ] || {{ echo '@{mark} private' >&2; exit 126; }}")
+    } else {
+        ":".to_owned()
+    };
     let mut text = format!(
-        "RUNPERF_COMMAND={mark}; export RUNPERF_COMMAND; \
-         {{ [ -d {folder} ] || mkdir -m 700 {folder}; read -r s </proc/$$/stat; \
-         read -r b </proc/sys/kernel/random/boot_id; echo \"{mark} $b $s\" >{pid_file}; }} 2>/dev/null; "
+        "{{ read -r _s </proc/$$/stat; read -r _b </proc/sys/kernel/random/boot_id; }} 2>/dev/null; \
+         {{ echo \"{mark} $_b $_s\" >{pid_file}; }} 2>/dev/null || {gone}; \
+         {{ read -r _r <{pid_file}.stop; }} 2>/dev/null; [ \"$_r\" != {mark} ] || exit 143; "
     );
     if let Some(dir) = &command.cwd {
         let dir = quote(&dir.to_string_lossy());
@@ -96,6 +125,14 @@ pub(super) fn wrap(
     for arg in args {
         let _ = write!(text, " {}", quote(arg));
     }
+    // A line has no line ends: they stand in a variable. Quoting has put each into quotes.
+    if text.contains('\n') {
+        text = format!(
+            "_n=$(printf '\\n.'); _n=${{_n%.}}; {}",
+            text.replace('\n', "'\"$_n\"'")
+        );
+    }
+    text.push('\n');
     Ok(text)
 }
 
@@ -126,7 +163,12 @@ pub(super) fn trouble(
         Trouble::Denied => ShellError::Io {
             target,
             command: command.clone(),
-            source: io::Error::from(io::ErrorKind::PermissionDenied),
+            source: io::ErrorKind::PermissionDenied.into(),
+        },
+        Trouble::NotPrivate => ShellError::Io {
+            target,
+            command: command.clone(),
+            source: io::Error::new(io::ErrorKind::NotFound, PRIVATE_GONE),
         },
     })
 }
@@ -142,7 +184,8 @@ pub(super) fn probe(mark: &str, pid_file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -152,6 +195,27 @@ mod tests {
             .arg(script)
             .output()
             .expect("there is a shell");
+        outcome(&output)
+    }
+
+    /// What the login shell does, with what is fed behind the command.
+    fn start(command: &CommandLine, pid_file: &str) -> (Option<i32>, String, String) {
+        let mut input = wrap(command, "MARK", pid_file, true).expect("can be told");
+        input.push_str("fed");
+        let mut child = Command::new("sh")
+            .args(["-c", &line("MARK")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        let mut pipe = child.stdin.take().expect("piped");
+        pipe.write_all(input.as_bytes()).expect("small");
+        drop(pipe);
+        outcome(&child.wait_with_output().expect("ends"))
+    }
+
+    fn outcome(output: &std::process::Output) -> (Option<i32>, String, String) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (
             output.status.code(),
@@ -162,13 +226,8 @@ mod tests {
 
     fn wrapped(command: &CommandLine) -> (Option<i32>, String, String, String) {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let folder = dir.path().join("private");
-        let (folder, file) = (
-            folder.display().to_string(),
-            folder.join("1").display().to_string(),
-        );
-        let script = wrap(command, "MARK", &folder, &file).expect("can be told");
-        let (code, out, err) = sh(&script);
+        let file = dir.path().join("1").display().to_string();
+        let (code, out, err) = start(command, &file);
         (
             code,
             out,
@@ -179,15 +238,14 @@ mod tests {
 
     #[test]
     fn the_wrapper_becomes_the_command() {
-        let command = CommandLine::script("echo \"$A:$RUNPERF_COMMAND:$PWD:$1\"; exit 7")
-            .arg("x")
-            .arg("it's")
-            .env("A", "a b")
+        let command = CommandLine::script("echo \"$A:$RUNPERF_COMMAND:$PWD:$0\"; cat; exit 7")
+            .arg("it's\nx\n")
+            .env("A", "a\nb")
             .current_dir("/");
         let (code, out, err, file) = wrapped(&command);
         assert_eq!(
             (code, out.as_str(), err.as_str()),
-            (Some(7), "a b:MARK:/:it's\n", "")
+            (Some(7), "a\nb:MARK:/:it's\nx\n\nfed", "")
         );
         assert!(
             file.starts_with("MARK ") && file.split(' ').count() > 20,
@@ -218,8 +276,35 @@ mod tests {
             error(&CommandLine::script("echo '@OTHER missing' >&2; exit 127")),
             None
         );
-        assert!(wrap(&CommandLine::new("a\0b"), "M", "/d", "/d/1").is_err());
-        assert!(wrap(&CommandLine::new("a").env("b c", ""), "M", "/d", "/d/1").is_err());
+        assert!(wrap(&CommandLine::new("a\0b"), "M", "/d/1", true).is_err());
+        assert!(wrap(&CommandLine::new("a").env("b c", ""), "M", "/d/1", true).is_err());
+    }
+
+    #[test]
+    fn nothing_starts_once_its_end_was_asked_for() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("1").display().to_string();
+        let command = CommandLine::new("echo").arg("started");
+        let end = || {
+            let ended = Command::new("sh")
+                .args(["-c", END, "end", "MARK", &file, "20"])
+                .status();
+            assert!(ended.expect("there is sh").success());
+        };
+        end();
+        assert_eq!(
+            start(&command, &file),
+            (Some(143), String::new(), String::new())
+        );
+        // The next command of that connection has another mark.
+        std::fs::write(format!("{file}.stop"), "OTHER\n").expect("writable");
+        assert_eq!(start(&command, &file).1, "started\n");
+        // Also when the folder is gone: the run is over there.
+        drop(dir);
+        let (code, out, err) = start(&command, &file);
+        assert_eq!((code, out.as_str()), (Some(126), ""));
+        let error = trouble(err.as_bytes(), "MARK", &Target("lab".into()), &command);
+        assert!(error.is_some_and(|error| private_gone(&error)), "{err}");
     }
 
     #[test]
