@@ -4,11 +4,18 @@
 //! policy with the hashes of our own style and script forbids everything else. The page is complete
 //! without the script; the script adds search, order and the large charts from the [`data`] block.
 
+mod builds;
 mod data;
 mod diff;
+mod environment;
 mod facts;
+mod failures;
+mod groups;
+mod incidents;
 mod page;
+mod rows;
 mod spark;
+mod text;
 
 use std::io::Write;
 

@@ -9,8 +9,9 @@
 use serde_json::{Value, json};
 
 use super::RenderError;
-use super::facts::cut;
-use super::page::{Page, Shown};
+use super::page::Page;
+use super::rows::Shown;
+use super::text::cut;
 use crate::compare::{CheckResult, Comparison, Status};
 use crate::metric::{Better, Check};
 use crate::render::words;

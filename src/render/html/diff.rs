@@ -54,7 +54,7 @@ pub(super) fn lines(src: &str, dst: &str, most: usize, longest: usize) -> Vec<Li
             skipped = false;
             shown.push(Line {
                 sign: *sign,
-                text: super::facts::cut(text, longest),
+                text: super::text::cut(text, longest),
             });
         } else {
             skipped = true;

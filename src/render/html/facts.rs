@@ -2,22 +2,12 @@
 
 use serde::Serialize;
 
+use super::text::{LONGEST_TEXT, cut};
 use crate::compare::{Comparison, EnvChange, Status};
 use crate::metric::Check;
 use crate::render::changes;
 use crate::render::view::View;
 use crate::render::words;
-
-/// Characters of any foreign text on the page.
-pub(super) const LONGEST_TEXT: usize = 300;
-
-/// Returns at most `most` characters.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
 
 /// A value before and after with the differing part marked.
 #[derive(Debug, Serialize)]
