@@ -4,9 +4,12 @@
 //! `Localhost/fio/0000:./read-4KiB/throughput/iops_sec.mean`. It is built from its parts where
 //! a result is read and printed where a report is written; nobody in between splits on slashes.
 
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,7 +101,9 @@ pub struct Parts<'a> {
     pub check: Check,
 }
 
-/// Name of one figure of a result; cheap to clone, ordered by its text.
+/// Name of one figure of a result; a pointer, ordered by its text.
+///
+/// Results of many nights hold the same names: [`Names`] gives all of them one text.
 ///
 /// ```
 /// use runperf::metric::{Check, MetricId};
@@ -108,12 +113,44 @@ pub struct Parts<'a> {
 /// assert_eq!(id.to_string(), "Localhost/fio/0000:./read-4KiB/throughput/iops_sec.mean");
 /// # Ok::<(), runperf::metric::ParseIdError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MetricId {
-    text: Arc<str>,
+#[derive(Clone)]
+pub struct MetricId(Arc<Id>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Id {
+    text: Box<str>,
     /// Where profile, test, serial, iteration, kind and metric end in `text`.
     ends: [u32; 6],
     check: Check,
+}
+
+impl PartialEq for MetricId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for MetricId {}
+
+impl Hash for MetricId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.text.hash(state);
+    }
+}
+
+impl Ord for MetricId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for MetricId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl MetricId {
@@ -151,25 +188,25 @@ impl MetricId {
             text.push_str(after);
         }
         text.push_str(check.as_str());
-        Self {
+        Self(Arc::new(Id {
             text: text.into(),
             ends,
             check,
-        }
+        }))
     }
 
     fn part(&self, index: usize, separator_before: usize) -> &str {
         let start = if index == 0 {
             0
         } else {
-            self.ends[index - 1] as usize + separator_before
+            self.0.ends[index - 1] as usize + separator_before
         };
-        &self.text[start..self.ends[index] as usize]
+        &self.0.text[start..self.0.ends[index] as usize]
     }
 
     /// Returns the whole id.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
     /// Returns the profile.
     pub fn profile(&self) -> &str {
@@ -197,11 +234,11 @@ impl MetricId {
     }
     /// Returns whether this is a level, a spread or a failure.
     pub fn check(&self) -> Check {
-        self.check
+        self.0.check
     }
     /// Returns the id without its check: what mean and spread of one metric share.
     pub fn stem(&self) -> &str {
-        &self.text[..self.ends[5] as usize]
+        &self.0.text[..self.0.ends[5] as usize]
     }
     /// Returns all parts, borrowed.
     pub fn parts(&self) -> Parts<'_> {
@@ -212,20 +249,48 @@ impl MetricId {
             iteration: self.iteration(),
             kind: self.kind(),
             metric: self.metric(),
-            check: self.check,
+            check: self.0.check,
         }
+    }
+}
+
+/// One text for each name, however many results hold it. Threads may share it.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Picks the shelf; order and content of shelves are seen by nobody.
+    hasher: RandomState,
+    shelves: [Mutex<HashSet<MetricId>>; 16],
+}
+
+impl Names {
+    /// Returns the name with these parts.
+    pub fn id(&self, parts: Parts<'_>) -> MetricId {
+        self.share(MetricId::new(parts))
+    }
+
+    /// Returns the name that was first seen equal to this one.
+    pub fn share(&self, id: MetricId) -> MetricId {
+        let hash = self.hasher.hash_one(&id);
+        let shelf = &self.shelves[(hash >> 32) as usize % self.shelves.len()];
+        // A panic elsewhere leaves a set of names a set of names.
+        let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shelf.get(&id) {
+            return known.clone();
+        }
+        shelf.insert(id.clone());
+        id
     }
 }
 
 impl fmt::Display for MetricId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
 impl fmt::Debug for MetricId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
@@ -278,7 +343,7 @@ impl FromStr for MetricId {
 
 impl Serialize for MetricId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.serialize_str(&self.0.text)
     }
 }
 
@@ -311,6 +376,16 @@ mod tests {
         assert_eq!(MetricId::new(id.parts()), id);
         assert_eq!(id.stem(), "A/b/0001:./x/y-4KiB/latency/clat_p99_9");
         assert_eq!(id.to_string(), text);
+    }
+
+    #[test]
+    fn equal_names_are_one() {
+        let names = Names::default();
+        let text = "A/b/0001:./x/latency/clat.mean";
+        let [one, two] = [text, text].map(|text| names.share(text.parse().expect("a good id")));
+        assert!(Arc::ptr_eq(&one.0, &two.0));
+        let other = names.share("A/b/0001:./x/latency/clat.stddev".parse().expect("good"));
+        assert_ne!(one, other);
     }
 
     #[test]

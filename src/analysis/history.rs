@@ -4,7 +4,7 @@
 //! computed from a history does not depend on the order in which results were named or read. The
 //! same values as a polars table: [`super::frame`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -88,14 +88,48 @@ impl History {
     /// failures at one place are joined, one text a line.
     pub fn new(mut results: Vec<ResultData>) -> Self {
         results.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut history = Self::default();
+        let mut builder = Builder::default();
         for result in results {
-            history.add(result);
+            builder.add(result);
         }
-        history
+        builder.finish()
     }
 
-    fn add(&mut self, result: ResultData) {
+    /// Returns the nights from the oldest to the newest; those without a date come first, by name.
+    pub fn by_time(&self) -> Vec<&Night> {
+        let mut nights: Vec<&Night> = self.nights.iter().collect();
+        nights.sort_by(|a, b| (a.time, &a.name).cmp(&(b.time, &b.name)));
+        nights
+    }
+
+    /// Returns the metrics that have numbers and no failure text, in order.
+    pub fn numeric(&self) -> impl Iterator<Item = (&MetricId, &Series)> {
+        self.metrics
+            .iter()
+            .filter(|(_, series)| series.failures.is_empty() && !series.values.is_empty())
+    }
+
+    /// Returns the levels (no spreads, no failures) of primary metrics, in order.
+    pub fn primary_levels(&self) -> impl Iterator<Item = (&MetricId, &Series)> {
+        self.numeric()
+            .filter(|(id, series)| series.primary && id.check() == Check::Mean)
+    }
+}
+
+/// A history in the making: results come one by one, in the order of their names.
+#[derive(Debug, Default)]
+pub struct Builder {
+    nights: Vec<Night>,
+    /// Place of a metric in `series`. Nights name their metrics in much the same order, so that the
+    /// next one is mostly where the last night had it, and is not looked up.
+    places: HashMap<MetricId, usize>,
+    series: Vec<(MetricId, Series)>,
+    warnings: Vec<String>,
+}
+
+impl Builder {
+    /// Takes the next result; its name must come after those before it.
+    pub fn add(&mut self, result: ResultData) {
         let index = self.nights.len();
         self.nights.push(Night {
             time: result.date(),
@@ -107,8 +141,11 @@ impl History {
             path: result.path,
         });
         let mut twice = 0;
+        let mut next = 0;
         for measurement in result.measurements {
-            let series = self.metrics.entry(measurement.id).or_default();
+            let place = self.place(measurement.id, next);
+            next = place + 1;
+            let series = &mut self.series[place].1;
             series.primary |= measurement.primary;
             if series.units.last().map(|(_, unit)| unit) != Some(&measurement.unit) {
                 series.units.push((index, measurement.unit.clone()));
@@ -130,7 +167,8 @@ impl History {
             ));
         }
         for failure in result.failures {
-            let series = self.metrics.entry(failure.id).or_default();
+            let place = self.place(failure.id, usize::MAX);
+            let series = &mut self.series[place].1;
             series.primary = true;
             match series.failures.last_mut() {
                 Some((night, text)) if *night == index => {
@@ -142,24 +180,31 @@ impl History {
         }
     }
 
-    /// Returns the nights from the oldest to the newest; those without a date come first, by name.
-    pub fn by_time(&self) -> Vec<&Night> {
-        let mut nights: Vec<&Night> = self.nights.iter().collect();
-        nights.sort_by(|a, b| (a.time, &a.name).cmp(&(b.time, &b.name)));
-        nights
+    /// Returns where a metric is, made where it is new; `guess` is looked at first.
+    fn place(&mut self, id: MetricId, guess: usize) -> usize {
+        if self
+            .series
+            .get(guess)
+            .is_some_and(|(known, _)| *known == id)
+        {
+            return guess;
+        }
+        *self.places.entry(id).or_insert_with_key(|id| {
+            self.series.push((id.clone(), Series::default()));
+            self.series.len() - 1
+        })
     }
 
-    /// Returns the metrics that have numbers and no failure text, in order.
-    pub fn numeric(&self) -> impl Iterator<Item = (&MetricId, &Series)> {
-        self.metrics
-            .iter()
-            .filter(|(_, series)| series.failures.is_empty() && !series.values.is_empty())
-    }
-
-    /// Returns the levels (no spreads, no failures) of primary metrics, in order.
-    pub fn primary_levels(&self) -> impl Iterator<Item = (&MetricId, &Series)> {
-        self.numeric()
-            .filter(|(id, series)| series.primary && id.check() == Check::Mean)
+    /// Returns what was taken.
+    pub fn finish(mut self) -> History {
+        for (_, series) in &mut self.series {
+            series.values.shrink_to_fit();
+        }
+        History {
+            nights: self.nights,
+            metrics: self.series.into_iter().collect(),
+            warnings: self.warnings,
+        }
     }
 }
 

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::history::History;
+use super::history::{Builder, History};
 use super::nights::distinct_names;
 use crate::store::StoreError;
-use crate::store::read::{Include, ResultData, read_result};
+use crate::store::read::{Include, Reader, ResultData};
+
+/// Results that are read at once.
+const BATCH: usize = 32;
 
 /// What was read, and what was not.
 #[derive(Debug)]
@@ -63,28 +66,35 @@ pub fn read_all(paths: &[PathBuf]) -> Reading {
         }
     }
 
-    let read: Vec<Result<ResultData, StoreError>> = names
-        .par_iter()
-        .zip(&places)
-        .map(|(name, place)| read_result(name, &place.typed, Include::default()))
-        .collect();
-    let mut results = Vec::new();
+    // The history takes results in the order of their names.
+    let mut named: Vec<(String, Place)> = names.into_iter().zip(places).collect();
+    named.sort();
+    let reader = Reader::default();
+    let mut history = Builder::default();
     let mut unusable = Vec::new();
-    for (result, place) in read.into_iter().zip(places) {
-        match result {
-            Ok(mut result) => {
-                warnings.extend(
-                    result
-                        .warnings
-                        .drain(..)
-                        .map(|text| format!("{}: {text}", result.name)),
-                );
-                results.push(result);
+    // Some at a time: what was read of all results at once would be larger than the history.
+    for batch in named.chunks(BATCH) {
+        let read: Vec<Result<ResultData, StoreError>> = batch
+            .par_iter()
+            .map(|(name, place)| reader.read(name, &place.typed, Include::default()))
+            .collect();
+        for (result, (_, place)) in read.into_iter().zip(batch) {
+            match result {
+                Ok(mut result) => {
+                    warnings.extend(
+                        result
+                            .warnings
+                            .drain(..)
+                            .map(|text| format!("{}: {text}", result.name)),
+                    );
+                    history.add(result);
+                }
+                Err(error) => unusable.push((place.typed.clone(), error)),
             }
-            Err(error) => unusable.push((place.typed, error)),
         }
     }
-    let mut history = History::new(results);
+    unusable.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut history = history.finish();
     warnings.append(&mut history.warnings);
     Reading {
         history,

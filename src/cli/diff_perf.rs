@@ -15,7 +15,7 @@ use super::generate::{self, Generate};
 use super::output;
 use crate::analysis::nights::distinct_names;
 use crate::compare::closest::{Candidate, Closeness, closest};
-use crate::store::read::{Include, ResultData, read_result};
+use crate::store::read::{Include, Reader, ResultData};
 use crate::text::one_line;
 use crate::text::table::Table;
 
@@ -179,9 +179,10 @@ fn read_all(src: &Path, paths: &[PathBuf]) -> anyhow::Result<Vec<ResultData>> {
     let all: Vec<&Path> = std::iter::once(src)
         .chain(paths.iter().map(PathBuf::as_path))
         .collect();
+    let reader = Reader::default();
     let read: Vec<_> = all
         .par_iter()
-        .map(|path| read_result(&path.display().to_string(), path, Include::default()))
+        .map(|path| reader.read(&path.display().to_string(), path, Include::default()))
         .collect();
     let mut results = Vec::with_capacity(read.len());
     for result in read {

@@ -13,7 +13,7 @@ use crate::analysis::range_model::RangeModel;
 use crate::cli::exit::{COMPARE_USAGE, ExitCode, FAILED, INCOMPLETE};
 use crate::compare::{HistoryInputs, Inputs, LineModel};
 use crate::store::StoreError;
-use crate::store::read::{Include, ResultData, read_result};
+use crate::store::read::{Include, Reader, ResultData};
 
 /// A result as typed: `PATH` or `NAME:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,9 +110,10 @@ pub(super) fn read(
     };
     let references: Vec<&Named> = between.iter().chain(further).collect();
     let dst_at = dst;
+    let reader = Reader::default();
     let load = |named: &Named, incorrect, samples| {
         debug!(path = %named.path.display(), "reading");
-        read_result(&named.name, &named.path, Include { incorrect, samples })
+        reader.read(&named.name, &named.path, Include { incorrect, samples })
     };
     let ((src, dst), of_references) = rayon::join(
         || {

@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use std::path::Path;
+
 use super::*;
+use crate::metric::Check;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
