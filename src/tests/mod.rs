@@ -6,10 +6,15 @@
 
 pub mod command;
 pub mod dummy;
+pub mod fault;
 pub mod fio;
+pub mod linpack;
 pub mod params;
 pub mod pbench;
 pub mod registry;
+pub mod stress_ng;
+pub mod sysbench;
+pub mod tool;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +22,7 @@ use std::time::Duration;
 use crate::control::Context;
 use crate::control::journal::JournalError;
 use crate::control::private::FolderError;
-use crate::host::{Host, Workers};
+use crate::host::{Host, Worker, Workers};
 use crate::shell::ShellError;
 use crate::store::StoreError;
 use crate::store::result_json::Iteration;
@@ -69,6 +74,38 @@ impl TestContext<'_> {
     /// When it cannot be written (disk full).
     pub fn checkpoint(&self, iterations: &[Iteration]) -> Result<(), StoreError> {
         crate::store::write_result(&self.dir.join("result.json"), iterations)
+    }
+
+    /// Returns how results name each worker, in the order of [`Workers::all`]: by address; workers
+    /// that share one are named by themselves.
+    pub fn client_names(&self) -> Vec<String> {
+        let shared = |worker: &Worker| {
+            let same = |other: &&Worker| other.address == worker.address;
+            self.workers.all().filter(same).count() > 1
+        };
+        let name = |worker: &Worker| {
+            if shared(worker) {
+                worker.name.clone()
+            } else {
+                worker.address.clone()
+            }
+        };
+        self.workers.all().map(name).collect()
+    }
+
+    /// Writes what a tool left, folders included and secrets masked; bytes that are no text are kept
+    /// as they are.
+    ///
+    /// # Errors
+    /// When it cannot be written (disk full).
+    pub fn keep(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+        let clean = std::str::from_utf8(content)
+            .ok()
+            .map(|text| self.run.redactor.clean(text));
+        let content = clean.as_ref().map_or(content, String::as_bytes);
+        let folder = path.parent().unwrap_or(path);
+        std::fs::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
+        std::fs::write(path, content).map_err(StoreError::io("write", path))
     }
 
     /// Tells who watches the run.

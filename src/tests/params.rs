@@ -15,6 +15,23 @@ pub struct Param {
     pub summary: &'static str,
 }
 
+impl Param {
+    /// One row of a table of parameters.
+    pub const fn new(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        default: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            aliases,
+            default,
+            summary,
+        }
+    }
+}
+
 /// Why parameters cannot be used; the message names the parameter and what was expected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ParamError {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Test;
 use super::params::ParamError;
-use super::{command, dummy, fio};
+use super::{command, dummy, fio, linpack, stress_ng, sysbench};
 use crate::registry::{Available, Entry};
 
 /// Makes a test: its name in paths and ids, and the parameters as given.
@@ -41,9 +41,27 @@ pub static TESTS: &[Entry<Build>] = &[
         "iperf3",
         "Network: streams, for systems without uperf packages",
     ),
-    Entry::not_yet("linpack", "CPU: dense linear algebra"),
-    Entry::not_yet("stress-ng", "CPU, memory and kernel stressors"),
-    Entry::not_yet("sysbench", "CPU, memory and database load"),
+    Entry {
+        name: linpack::NAME,
+        aliases: linpack::ALIASES,
+        summary: linpack::SUMMARY,
+        params: linpack::PARAMS,
+        available: Available::Built(linpack::build),
+    },
+    Entry {
+        name: stress_ng::NAME,
+        aliases: stress_ng::ALIASES,
+        summary: stress_ng::SUMMARY,
+        params: stress_ng::PARAMS,
+        available: Available::Built(stress_ng::build),
+    },
+    Entry {
+        name: sysbench::NAME,
+        aliases: sysbench::ALIASES,
+        summary: sysbench::SUMMARY,
+        params: sysbench::PARAMS,
+        available: Available::Built(sysbench::build),
+    },
     Entry::not_yet(
         "fio-nbd",
         "fio over a network block device served by qemu-nbd",

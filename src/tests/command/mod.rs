@@ -27,7 +27,6 @@ use crate::host::monitor::Monitors;
 use crate::metric::Better;
 use crate::shell::command::Arg;
 use crate::shell::{CommandLine, Limits, Output, ShellError, ShellExt};
-use crate::store::StoreError;
 use crate::store::result_json::Iteration;
 
 /// How long `cleanup` may take on a worker when `timeout` says nothing.
@@ -149,7 +148,7 @@ impl Command {
             .env("RUNPERF_SAMPLE", sample.to_string());
         let limits = self.limits(cx);
         let outputs = self.everywhere(cx, &command, &limits);
-        let names = client_names(cx);
+        let names = cx.client_names();
         let mut left = Vec::new();
         let mut problem = None;
         for ((worker, client), output) in cx.workers.all().zip(names).zip(outputs) {
@@ -161,8 +160,8 @@ impl Command {
                 }
             };
             let machine = crate::text::file_name(&worker.name);
-            keep(cx, &dir.join(format!("{machine}.stdout")), &output.stdout)?;
-            keep(cx, &dir.join(format!("{machine}.stderr")), &output.stderr)?;
+            cx.keep(&dir.join(format!("{machine}.stdout")), &output.stdout)?;
+            cx.keep(&dir.join(format!("{machine}.stderr")), &output.stderr)?;
             if !output.exit.success() {
                 problem.get_or_insert_with(|| self.bad_status(cx, "the command", worker, &output));
                 continue;
@@ -182,7 +181,7 @@ impl Command {
                     continue;
                 };
                 let kept = crate::text::file_name(&path.to_string_lossy());
-                keep(cx, &dir.join(format!("{machine}.file-{kept}")), &content)?;
+                cx.keep(&dir.join(format!("{machine}.file-{kept}")), &content)?;
                 files.push((path.to_owned(), content));
             }
             left.push(Left {
@@ -480,37 +479,6 @@ fn undo_words(command: &CommandLine) -> Option<Vec<String>> {
     }
     // What is fed to it would have to be kept as well.
     command.stdin.is_none().then_some(words)
-}
-
-/// Names clients by address; workers that share one are named by themselves.
-fn client_names(cx: &TestContext<'_>) -> Vec<String> {
-    let workers: Vec<&Worker> = cx.workers.all().collect();
-    workers
-        .iter()
-        .map(|worker| {
-            let shared = workers
-                .iter()
-                .filter(|other| other.address == worker.address)
-                .count()
-                > 1;
-            if shared {
-                worker.name.clone()
-            } else {
-                worker.address.clone()
-            }
-        })
-        .collect()
-}
-
-/// Writes what a tool left, secrets masked; bytes that are no text are kept as they are.
-fn keep(cx: &TestContext<'_>, path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let clean = std::str::from_utf8(content)
-        .ok()
-        .map(|text| cx.run.redactor.clean(text));
-    let content = clean.as_ref().map_or(content, String::as_bytes);
-    let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
-    std::fs::write(path, content).map_err(StoreError::io("write", path))
 }
 
 /// Returns the last lines of an output.

@@ -2,46 +2,8 @@
 
 use super::output::{FioOutput, Job, NoDocument};
 use crate::shell::Exit;
-use crate::tests::TestError;
+pub use crate::tests::fault::Fault;
 use crate::text;
-
-/// A sample that has no figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Class as reports name it.
-    pub class: String,
-    /// What happened.
-    pub message: String,
-    /// What to do next.
-    pub hint: Option<String>,
-}
-
-impl Fault {
-    /// Builds one.
-    pub fn new(class: &str, message: impl Into<String>, hint: &str) -> Self {
-        Self {
-            class: class.into(),
-            message: message.into(),
-            hint: (!hint.is_empty()).then(|| hint.into()),
-        }
-    }
-}
-
-impl From<Fault> for TestError {
-    fn from(
-        Fault {
-            class,
-            message,
-            hint,
-        }: Fault,
-    ) -> Self {
-        TestError::Failed {
-            class,
-            message,
-            hint,
-        }
-    }
-}
 
 /// How a run of fio ended and what it said.
 #[derive(Debug, Clone, Copy)]

@@ -82,6 +82,8 @@ pub struct IterationBuilder {
     /// Sample number (from 1) and what was measured.
     samples: Vec<(u32, Vec<SampleEntry>)>,
     failed: Vec<SampleError>,
+    /// Keys of each client beside its name.
+    identities: BTreeMap<String, Vec<(&'static str, String)>>,
 }
 
 impl IterationBuilder {
@@ -100,7 +102,14 @@ impl IterationBuilder {
             user,
             samples: Vec::new(),
             failed: Vec::new(),
+            identities: BTreeMap::new(),
         }
+    }
+
+    /// Adds keys that belong to the identity of a client's entries (`server_hostname`,
+    /// `server_port`), in this order; the entry over all clients has them with the value [`ALL`].
+    pub fn identify(&mut self, client: &str, keys: Vec<(&'static str, String)>) {
+        self.identities.insert(client.to_owned(), keys);
     }
 
     /// Adds keys to the benchmark's parameters, replacing those of the same name: for what is known
@@ -253,6 +262,16 @@ impl IterationBuilder {
             out.description = first.description.clone();
             out.unit = first.unit.clone();
             out.better = first.better;
+            let keys = if first.client == ALL {
+                self.identities.values().next()
+            } else {
+                self.identities.get(&first.client)
+            };
+            for (key, value) in keys.into_iter().flatten() {
+                out.uid.push_str(&format!("-{key}:%{key}%"));
+                let value = if first.client == ALL { ALL } else { value };
+                out.extra.insert((*key).to_owned(), value.into());
+            }
         }
         out
     }
@@ -374,6 +393,21 @@ mod unit {
             (entries[2].client_hostname.as_str(), entries[2].mean),
             ("all", 7.0)
         );
+    }
+
+    #[test]
+    fn servers_belong_to_the_identity_of_an_entry() {
+        let mut it = builder();
+        it.identify("a-1", vec![("server_hostname", "b".into())]);
+        it.sample(vec![entry(Class::Throughput, "a-1", 1.0)]);
+        let entries = it.build().iteration_data.throughput["m_x"].clone();
+        let server: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.extra["server_hostname"].clone())
+            .collect();
+        assert_eq!(server, ["b", "all"]);
+        let uid = "client_hostname:%client_hostname%-server_hostname:%server_hostname%";
+        assert!(entries.iter().all(|entry| entry.uid == uid));
     }
 
     #[test]
