@@ -79,6 +79,13 @@ pub struct Cli {
     #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
     time_limit: Option<Duration>,
 
+    /// Of the profiles and tests, run what this file of compare-perf --suspects names
+    ///
+    /// Repeat the command line of the run that was compared. The result has the same names, for
+    /// compare-perf --repetitions.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recover", "resume"], help_heading = "What to run")]
+    only: Option<PathBuf>,
+
     /// Print what would run and what it will change, then stop
     #[arg(long, help_heading = "What to run")]
     plan: bool,
@@ -438,7 +445,10 @@ fn prepare(cli: &Cli, args: &[OsString], redactor: &Redactor) -> Result<Plan, Pl
             .for_each(|secret| redactor.learn(secret));
     }
     let config = Config::load(cli.common.config.as_deref())?;
-    let plan = Plan::resolve(options, &config)?;
+    let mut plan = Plan::resolve(options, &config)?;
+    if let Some(suspects) = &cli.only {
+        plan.keep_only(suspects)?;
+    }
     plan.learn_secrets(redactor);
     Ok(plan)
 }

@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod items;
 mod json;
+mod only;
 mod print;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use error::PlanError;
 pub(crate) use files::find_installer;
 pub(crate) use hosts::is_this_machine;
 pub(crate) use json::digest;
+pub use only::OnlyError;
 
 use super::options::RunOptions;
 use super::reach::Place;

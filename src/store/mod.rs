@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use metadata_file::{MetadataFile, write_test_metadata};
 pub use record::FailureRecord;
+pub(crate) use write::safe_name;
 pub use write::{Attempt, Committed, Existing, ResultStore, write_result};
 
 /// Why a result could not be created, written or read.

@@ -177,7 +177,7 @@ impl ResultStore {
 }
 
 /// Returns a name that is safe as a directory: [`text::file_name`], never empty and never too long.
-pub(super) fn safe_name(name: &str) -> String {
+pub(crate) fn safe_name(name: &str) -> String {
     let mut safe = text::file_name(name);
     // All ASCII by now, so bytes are characters; a letter outside ASCII became several.
     safe.truncate(255);

@@ -8,8 +8,6 @@ use clap::Args;
 pub(super) struct Later {
     #[arg(long, hide = true)]
     ask_password: bool,
-    #[arg(long, hide = true, value_name = "FILE")]
-    only: Option<String>,
     #[arg(long, hide = true, value_name = "N")]
     parallel_hosts: Option<String>,
     #[arg(long, hide = true, value_name = "FILE")]
@@ -25,7 +23,6 @@ impl Later {
     pub(super) fn used(&self) -> Option<&'static str> {
         let Self {
             ask_password,
-            only,
             parallel_hosts,
             html,
             racefile,
@@ -33,7 +30,6 @@ impl Later {
         } = self;
         [
             ("--ask-password", *ask_password),
-            ("--only", only.is_some()),
             ("--parallel-hosts", parallel_hosts.is_some()),
             ("--html", html.is_some()),
             ("--racefile", racefile.is_some()),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::only::OnlyError;
 use crate::config::ConfigError;
 use crate::control::options::PasswordError;
 use crate::registry::LookupError;
@@ -55,6 +56,9 @@ pub enum PlanError {
     /// Passwords cannot be had.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// The suspects of `--only` cannot be followed.
+    #[error(transparent)]
+    Only(#[from] OnlyError),
     /// It cannot be done, here or at all.
     #[error("{what}")]
     Refused {
@@ -77,6 +81,7 @@ impl PlanError {
                 Some((*hint).to_owned())
             }
             PlanError::Store(error) => error.hint(),
+            PlanError::Only(error) => error.hint(),
             PlanError::Output { .. } => Some("choose another place with --output".into()),
             PlanError::Config(_) | PlanError::File { .. } | PlanError::Password(_) => None,
         }
