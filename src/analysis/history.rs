@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::metric::{Better, Check, MetricId};
-use crate::store::read::ResultData;
+use crate::store::read::{IterationParams, ResultData};
 
 /// One result directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Night {
     pub build: Option<String>,
     /// Metadata `machine`.
     pub machine: Option<String>,
+    /// Version of the benchmark program by test, as far as stated.
+    pub tools: BTreeMap<String, String>,
     /// Number of figures read.
     pub figures: usize,
     /// Number of recorded failures, unreadable files included.
@@ -135,6 +137,7 @@ impl Builder {
             time: result.date(),
             build: known(&result, "build"),
             machine: known(&result, "machine"),
+            tools: tool_versions(&result),
             figures: result.measurements.len(),
             failures: result.failures.len(),
             name: result.name,
@@ -206,6 +209,30 @@ impl Builder {
             warnings: self.warnings,
         }
     }
+}
+
+/// Returns the version of the benchmark program (`tool_version` of its parameters) by test; of several
+/// the first one read.
+pub fn tool_versions(result: &ResultData) -> BTreeMap<String, String> {
+    let mut versions: BTreeMap<String, String> = BTreeMap::new();
+    let mut last: Option<&Arc<IterationParams>> = None;
+    for measurement in &result.measurements {
+        // All figures of an iteration share their parameters.
+        if last.is_some_and(|last| Arc::ptr_eq(last, &measurement.params)) {
+            continue;
+        }
+        last = Some(&measurement.params);
+        let stated = measurement
+            .params
+            .values()
+            .find_map(|group| group.get("tool_version"));
+        if let Some(version) = stated
+            && !versions.contains_key(measurement.id.test())
+        {
+            versions.insert(measurement.id.test().to_owned(), version.clone());
+        }
+    }
+    versions
 }
 
 /// Returns a piece of metadata that says something.

@@ -7,7 +7,7 @@
 //! - [`reading`]: result directories into a history
 //! - [`overview`]: what a history holds, as text
 //! - [`range_model`]: min/max and 3-sigma models: training, rebasing, scores
-//! - [`model_file`]: how such a model is stored
+//! - [`model_document`]: model files of any kind; [`model_file`]: how a range model is stored
 //! - [`grouping`]: merged names
 //! - [`detect`]: which metrics regressed tonight: models of many nights
 //! - [`directions`]: which way a known metric should move, and its unit
@@ -18,6 +18,7 @@ pub mod directions;
 pub mod frame;
 pub mod grouping;
 pub mod history;
+pub mod model_document;
 pub mod model_file;
 pub mod nights;
 pub mod overview;

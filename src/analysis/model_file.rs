@@ -4,98 +4,13 @@
 //! further fields concern other rules. Written: versions 1 and 2, as the older tool writes them to
 //! the byte, so that a site can keep its models under version control across the switch.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use super::model_document::ModelError;
+use super::model_document::{Document, METADATA, kind, read};
 use super::range_model::{Line, RangeModel, Tolerance};
-
-/// Entry that is no metric.
-const METADATA: &str = "__metadata__";
-
-/// The newest version whose lines are understood.
-const NEWEST: u64 = 3;
-
-/// Why a model cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// The file cannot be read.
-    #[error("cannot read the model {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is no JSON: cut short, or something else altogether.
-    #[error("the model {} is not JSON", path.display())]
-    Json {
-        /// Which.
-        path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// It is JSON of another shape.
-    #[error("{} is no model: {reason}", path.display())]
-    Shape {
-        /// Which.
-        path: PathBuf,
-        /// What was expected and found.
-        reason: String,
-    },
-    /// It has a version this program does not know.
-    #[error("the model {} has version {found}, written by a newer version of run-perf; this one reads 1 to {NEWEST}", path.display())]
-    Newer {
-        /// Which.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// The line of a metric cannot be used.
-    #[error("the model {} is damaged at `{id}`: {reason}", path.display())]
-    Entry {
-        /// Which.
-        path: PathBuf,
-        /// Metric.
-        id: String,
-        /// What was expected and found.
-        reason: String,
-    },
-}
-
-impl ModelError {
-    /// Returns the next step for the person who reads the message.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            ModelError::Read { .. } => None,
-            ModelError::Newer { .. } => {
-                Some("update this program, or train again with `analyze-perf -l FILE`".into())
-            }
-            ModelError::Json { .. } | ModelError::Shape { .. } | ModelError::Entry { .. } => {
-                Some("train it again with `analyze-perf -l FILE -- RESULT…`".into())
-            }
-        }
-    }
-}
-
-impl ModelError {
-    /// Returns the next step where a history model was asked for.
-    pub fn hint_for_history(&self) -> Option<String> {
-        match self {
-            ModelError::Read { .. } => None,
-            ModelError::Newer { .. } => {
-                Some("update this program, or train again with `analyze-perf --model FILE`".into())
-            }
-            ModelError::Json { .. } | ModelError::Shape { .. } | ModelError::Entry { .. } => {
-                Some("train it with `analyze-perf --model FILE -- RESULT…`".into())
-            }
-        }
-    }
-}
 
 impl RangeModel {
     /// Reads a model file.
@@ -108,60 +23,17 @@ impl RangeModel {
     ///
     /// [`ModelError`]: unreadable, no model, of a newer version, or damaged.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(path, &bytes)
+        Self::parse(path, &read(path)?)
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
-        let shape = |reason: String| ModelError::Shape {
-            path: path.to_owned(),
-            reason,
-        };
-        let value: Value = serde_json::from_slice(bytes)
-            .or_else(|error| {
-                serde_json::from_slice(&without_python_numbers(bytes)).map_err(|_| error)
-            })
-            .map_err(|source| ModelError::Json {
-                path: path.to_owned(),
-                source,
-            })?;
-        let Value::Object(mut entries) = value else {
-            return Err(shape(format!(
-                "expected an object of metrics, found {}",
-                kind(&value)
-            )));
-        };
-        let (version, tolerance) = match entries.shift_remove(METADATA) {
-            None => (0, Tolerance::Default),
-            Some(Value::Object(metadata)) => {
-                (version(path, &metadata)?, tolerance(path, &metadata)?)
-            }
-            Some(other) => {
-                return Err(shape(format!(
-                    "`{METADATA}` should be an object, found {}",
-                    kind(&other)
-                )));
-            }
-        };
-        let lines = entries
-            .into_iter()
-            .map(|(id, entry)| {
-                let line = if version == 0 {
-                    equation(&entry).map(bare)
-                } else {
-                    full(&entry)
-                };
-                let line = line.map_err(|reason| ModelError::Entry {
-                    path: path.to_owned(),
-                    id: id.clone(),
-                    reason,
-                })?;
-                Ok((id, line))
-            })
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        let document = Document::parse(path, bytes)?;
+        let version = document.version()?.unwrap_or(0);
+        let tolerance = tolerance(&document)?;
+        let lines = document.entries(|entry| match version {
+            0 => equation(&entry).map(bare),
+            _ => full(&entry),
+        })?;
         Ok(Self {
             version,
             tolerance,
@@ -238,39 +110,19 @@ pub fn schema() -> schemars::Schema {
     })
 }
 
-fn version(path: &Path, metadata: &Map<String, Value>) -> Result<u32, ModelError> {
-    let found = metadata.get("version");
-    match found.and_then(Value::as_u64) {
-        Some(found) if found > NEWEST => Err(ModelError::Newer {
-            path: path.to_owned(),
-            found,
-        }),
-        Some(known @ 1..=NEWEST) => Ok(u32::try_from(known).unwrap_or_default()),
-        _ => {
-            let found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
-            let reason =
-                format!("its version should be a number from 1 to {NEWEST}, found {found}");
-            Err(ModelError::Shape {
-                path: path.to_owned(),
-                reason,
-            })
-        }
-    }
-}
-
-fn tolerance(path: &Path, metadata: &Map<String, Value>) -> Result<Tolerance, ModelError> {
-    match metadata.get("tolerance") {
+fn tolerance(document: &Document<'_>) -> Result<Tolerance, ModelError> {
+    let stated = document
+        .metadata
+        .as_ref()
+        .and_then(|of| of.get("tolerance"));
+    match stated {
         None | Some(Value::Null) => Ok(Tolerance::Default),
         Some(value) if value.as_u64() == Some(4) => Ok(Tolerance::Default),
         Some(value) => match value.as_f64() {
             Some(number) if number > 0.0 && number.is_finite() => Ok(Tolerance::Given(number)),
-            _ => {
-                let reason = format!("its tolerance should be a positive number, found {value}");
-                Err(ModelError::Shape {
-                    path: path.to_owned(),
-                    reason,
-                })
-            }
+            _ => Err(document.shape(format!(
+                "its tolerance should be a positive number, found {value}"
+            ))),
         },
     }
 }
@@ -322,17 +174,6 @@ fn equation(value: &Value) -> Result<(f64, f64), String> {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 /// The shortest text that reads back to the same number, in Python's spelling (`1e-05`, `1e+16`).
 pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
@@ -347,29 +188,10 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// Replaces the bare words `NaN`, `Infinity` and `-Infinity`, which Python's JSON writes, by `null`.
-fn without_python_numbers(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let (mut quoted, mut escaped, mut rest) = (false, false, bytes);
-    while let [byte, after @ ..] = rest {
-        let word = ["NaN", "Infinity", "-Infinity"]
-            .into_iter()
-            .find(|word| !quoted && rest.starts_with(word.as_bytes()));
-        if let Some(word) = word {
-            out.extend(b"null");
-            rest = &rest[word.len()..];
-            continue;
-        }
-        quoted ^= *byte == b'"' && !escaped;
-        escaped = quoted && *byte == b'\\' && !escaped;
-        out.push(*byte);
-        rest = after;
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn parse(text: &str) -> Result<RangeModel, ModelError> {
@@ -448,6 +270,13 @@ mod tests {
                 .contains("damaged at `x`")
         );
         assert!(problem(r#"{"x": [NaN, 1]}"#).contains("two finite numbers"));
+        for twice in [
+            r#"{"x": [1, 1], "x": [1, 2]}"#,
+            r#"{"__metadata__": {"version": 2}, "y": {"equation": [1, 2], "x": NaN, "x": 3}}"#,
+        ] {
+            let said = problem(twice);
+            assert!(said.contains("`x` stands there twice at line 1"), "{said}");
+        }
         assert!(
             problem(r#"{"__metadata__": {"version": 1}, "x": {"equation": [1, 2], "raw": "3"}}"#)
                 .contains("`raw`")

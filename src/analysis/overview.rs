@@ -128,7 +128,7 @@ fn unusable(reading: &Reading, text: &mut String) {
     table.print(text);
 }
 
-fn more(total: usize, listed: usize, what: &str, text: &mut String) {
+pub(super) fn more(total: usize, listed: usize, what: &str, text: &mut String) {
     if total > listed {
         let _ = writeln!(text, "… and {} {what}; all of them with -v", total - listed);
     }
@@ -159,7 +159,7 @@ impl<'a> Level<'a> {
     }
 }
 
-fn plural(count: usize, what: &str) -> String {
+pub(super) fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

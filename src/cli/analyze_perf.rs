@@ -1,5 +1,7 @@
 //! `analyze-perf`: what is normal, learned from many results.
 
+mod history_model;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,11 +14,12 @@ use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, INCOMPLETE, OK, USAGE};
 use super::generate;
 use super::output::{self, Target};
-use crate::analysis::detect::model::{self, Accepted, HistoryModel};
-use crate::analysis::detect::train::{Settings, train};
+use crate::analysis::detect::backtest::Backtest;
+use crate::analysis::detect::decide::{DEFAULT_FDR, Thresholds};
+use crate::analysis::detect::train::Settings;
 use crate::analysis::detect::training::Training;
 use crate::analysis::history::History;
-use crate::analysis::model_file::{self, ModelError};
+use crate::analysis::model_file::ModelError;
 use crate::analysis::overview::overview;
 use crate::analysis::range_model::{LeftOut, Method, RangeModel, Tolerance};
 use crate::analysis::reading::{Reading, read_all, why};
@@ -35,6 +38,8 @@ Examples:
   analyze-perf -l model.json -c table.csv -- result_2026*
   compare-perf -l model.json -- result_20260301_020000 result_20260302_020000
       learn from many nights, then judge the last one
+  analyze-perf --backtest -- result_2026*
+      how compare-perf --model would have judged these nights, and what it would have missed
   analyze-perf --rebase-model model.json -l moved.json -- result_20260303_020000
       accept a new level: the same width around a new centre
 
@@ -69,18 +74,39 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", help_heading = "Outputs")]
     model: Option<OsString>,
 
+    /// Judge each night as compare-perf --model would have, by the nights before it
+    ///
+    /// The newest NIGHTS of them, 60 unless said. Standard output gets a table: what was called, what
+    /// of it was no lasting change, and which lasting changes were noticed when.
+    #[arg(long, value_name = "NIGHTS", num_args = 0..=1, require_equals = true, default_missing_value = "60",
+          value_parser = parse_nights, help_heading = "Outputs")]
+    backtest: Option<usize>,
+
+    /// Write what --backtest found as JSON
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "backtest",
+        help_heading = "Outputs"
+    )]
+    json: Option<OsString>,
+
     /// Write a table of all primary values as CSV: a line per metric, a column per result
     #[arg(short, long, value_name = "FILE", help_heading = "Outputs")]
     csv: Option<OsString>,
 
+    /// Target false-discovery rate of --backtest
+    #[arg(long, value_name = "Q", default_value_t = DEFAULT_FDR, value_parser = common::parse_share, requires = "backtest", help_heading = "Model")]
+    fdr: f64,
+
     /// Score at the edge of the normal range [default: 4; 5 for --model]
     ///
     /// It also keeps a model of -l and -s from being stricter than X / 1.1 percent.
-    #[arg(short, long, value_name = "X", value_parser = parse_tolerance, help_heading = "Model")]
+    #[arg(short, long, value_name = "X", value_parser = parse_tolerance, allow_negative_numbers = true, help_heading = "Model")]
     tolerance: Option<f64>,
 
     /// Least half width of a normal range of --model, in percent of the level
-    #[arg(long, value_name = "PCT", default_value_t = 0.5, value_parser = parse_floor, help_heading = "Model")]
+    #[arg(long, value_name = "PCT", default_value_t = 0.5, value_parser = parse_floor, allow_negative_numbers = true, help_heading = "Model")]
     min_effect: f64,
 
     /// With --model: from BUILD on, this level is normal
@@ -119,6 +145,13 @@ fn parse_tolerance(typed: &str) -> Result<f64, String> {
     }
 }
 
+fn parse_nights(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(nights) if nights > 0 => Ok(nights),
+        _ => Err("expected a number of nights, 1 or more".into()),
+    }
+}
+
 fn parse_floor(typed: &str) -> Result<f64, String> {
     match typed.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
@@ -132,6 +165,8 @@ struct Options {
     results: Vec<PathBuf>,
     models: Vec<(Method, Target)>,
     history_model: Option<Target>,
+    backtest: Option<(usize, Option<Target>)>,
+    thresholds: Thresholds,
     settings: Settings,
     better: BTreeMap<String, Better>,
     accept: Option<(String, String)>,
@@ -169,6 +204,15 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
+impl Options {
+    fn writes_nothing(&self) -> bool {
+        self.models.is_empty()
+            && self.csv.is_none()
+            && self.history_model.is_none()
+            && self.backtest.is_none()
+    }
+}
+
 impl Cli {
     fn options(&self) -> Result<Options, Problem> {
         let linear = self
@@ -182,6 +226,7 @@ impl Cli {
         let models: Vec<(Method, Target)> = linear.into_iter().chain(stddev).collect();
         let history_model = self.model.clone().map(Target::from);
         let csv = self.csv.clone().map(Target::from);
+        let json = self.json.clone().map(Target::from);
 
         if self.rebase_model.is_some() && models.is_empty() {
             let error = anyhow!("--rebase-model does not say where the moved model goes");
@@ -197,6 +242,7 @@ impl Cli {
             .iter()
             .map(|(_, target)| target)
             .chain(&history_model)
+            .chain(&json)
             .chain(&csv)
             .collect();
         for (index, target) in targets.iter().enumerate() {
@@ -234,6 +280,12 @@ impl Cli {
             results: self.results.clone(),
             models,
             history_model,
+            backtest: self.backtest.map(|nights| (nights, json)),
+            thresholds: Thresholds {
+                fdr: self.fdr,
+                min_effect_pct: self.min_effect,
+                ..Thresholds::default()
+            },
             settings: Settings {
                 tolerance: self.tolerance.unwrap_or(Settings::default().tolerance),
                 min_effect_pct: self.min_effect,
@@ -257,7 +309,7 @@ pub fn main() -> ExitCode {
     };
     if let Some(what) = cli.common.generate {
         let mut out = Vec::new();
-        let made = generate::generate(what, Cli::command(), &model_file::schema(), &mut out);
+        let made = generate::generate(what, Cli::command(), &history_model::schema(), &mut out);
         let written = made.and_then(|()| output::print(&out));
         return common::finish(written.map(|()| OK).map_err(Into::into), cli.common.color);
     }
@@ -307,7 +359,7 @@ fn analyze(options: &Options) -> Result<(), Problem> {
 
     let reading = read(options)?;
     let history = &reading.history;
-    if options.models.is_empty() && options.csv.is_none() && options.history_model.is_none() {
+    if options.writes_nothing() {
         output::print(overview(&reading, options.list_all).as_bytes())
             .map_err(anyhow::Error::from)?;
         return Ok(());
@@ -317,11 +369,30 @@ fn analyze(options: &Options) -> Result<(), Problem> {
     for (method, target) in &options.models {
         outputs.push((target, model(options, *method, base.clone(), history)));
     }
-    if let Some(target) = &options.history_model {
-        outputs.push((target, history_model(options, target, history)?));
+    if options.history_model.is_some() || options.backtest.is_some() {
+        let training = Training::new(history, &options.better);
+        for note in &training.notes {
+            warn!("{note}");
+        }
+        if let Some(target) = &options.history_model {
+            let text = history_model::history_model(options, target, &training)?;
+            outputs.push((target, text));
+        }
+        if let Some((nights, json)) = &options.backtest {
+            outputs.extend(backtest(options, *nights, json.as_ref(), &training)?);
+        }
     }
     if let Some(target) = &options.csv {
         outputs.push((target, csv(history)?));
+    }
+    // What is asked for on standard output stands there alone.
+    if outputs
+        .iter()
+        .filter(|(target, _)| **target == Target::Stdout)
+        .count()
+        > 1
+    {
+        outputs.retain(|(target, _)| !std::ptr::eq(*target, &TABLE));
     }
     for (target, text) in outputs {
         target.write(text.as_bytes())?;
@@ -413,92 +484,36 @@ fn model(options: &Options, method: Method, base: Option<RangeModel>, history: &
     trained.model.to_text()
 }
 
-/// Trains a history model and returns the text of its file.
-fn history_model(options: &Options, target: &Target, history: &History) -> Result<String, Problem> {
-    let earlier = earlier(target)?;
-    let training = Training::new(history, &options.better);
-    for note in &training.notes {
-        warn!("{note}");
-    }
-    let new = options
-        .accept
-        .as_ref()
-        .map(|(build, note)| accepted(&training, build, note))
-        .transpose()?;
-    let inherited = earlier
-        .as_ref()
-        .and_then(|earlier| earlier.metadata.accepted.last())
-        .map(|last| last.build.clone());
-    let last = new.as_ref().map(|new| new.build.clone()).or(inherited);
-    let settings = Settings {
-        accepted_from: last.and_then(|build| model::night(&training.builds, &build)),
-        ..options.settings
-    };
-    let mut model = train(&training, settings);
-    if let Some(earlier) = &earlier {
-        // A new acceptance replaces the levels, not the record of the earlier ones.
-        if new.is_some() {
-            model
-                .metadata
-                .accepted
-                .clone_from(&earlier.metadata.accepted);
-        } else {
-            model.inherit(earlier);
-        }
-    }
-    model.metadata.accepted.extend(new);
-    info!(
-        nights = model.metadata.builds.len(),
-        metrics = model.metrics.len(),
-        "history model trained"
-    );
-    let text = model.to_text().context("cannot write the model as JSON")?;
-    Ok(text)
-}
+/// Where the table of `--backtest` goes.
+static TABLE: Target = Target::Stdout;
 
-/// Loads the model that is about to be replaced: what was accepted in it must not get lost.
-fn earlier(target: &Target) -> Result<Option<HistoryModel>, Problem> {
-    let Target::File(path) = target else {
-        return Ok(None);
+/// Replays the newest nights; the table, and the JSON when asked for.
+fn backtest<'a>(
+    options: &Options,
+    nights: usize,
+    json: Option<&'a Target>,
+    training: &Training,
+) -> Result<Vec<(&'a Target, String)>, Problem> {
+    let replayed = Backtest::new(training, options.settings, options.thresholds, nights);
+    let Some(replayed) = replayed else {
+        let error = anyhow!(
+            "nothing to replay: {} of different nights",
+            training.builds.len()
+        );
+        return Err(Problem {
+            code: INCOMPLETE,
+            error,
+            hint: Some("name three nights or more".into()),
+        });
     };
-    match HistoryModel::load(path) {
-        Ok(model) => Ok(Some(model)),
-        Err(ModelError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Ok(None)
-        }
-        Err(error) => Err(Problem {
-            code: FAILED,
-            error: anyhow::Error::new(error).context("cannot keep what was accepted before"),
-            hint: Some("move that file away, or write the model to another one".into()),
-        }),
+    info!(nights = replayed.nights.len(), "replayed");
+    let mut outputs = vec![(&TABLE, replayed.to_text(options.list_all))];
+    if let Some(target) = json {
+        let text =
+            serde_json::to_string_pretty(&replayed).context("cannot write the replay as JSON")?;
+        outputs.push((target, text + "\n"));
     }
-}
-
-/// Returns the acceptance of a build, which must be among the nights.
-fn accepted(training: &Training, build: &str, note: &str) -> Result<Accepted, Problem> {
-    if model::night(&training.builds, build).is_none() {
-        let newest: Vec<String> = training
-            .builds
-            .iter()
-            .rev()
-            .take(5)
-            .map(|build| format!("`{}`", build.label()))
-            .collect();
-        let error = anyhow!("no night is called `{build}`");
-        let hint = format!("the newest ones are {}", newest.join(", "));
-        return Err(Problem::usage(error, Some(&hint)));
-    }
-    let by = ["USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-    Ok(Accepted {
-        build: build.to_owned(),
-        at: jiff::Timestamp::now()
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string(),
-        by: by.unwrap_or_else(|| "unknown".into()),
-        note: note.to_owned(),
-    })
+    Ok(outputs)
 }
 
 #[cfg(feature = "frames")]

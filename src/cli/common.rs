@@ -110,6 +110,17 @@ pub struct Common {
     pub generate: Option<Generate>,
 }
 
+/// Parses a share between 0 and 1, neither of them included.
+///
+/// # Errors
+/// What was expected.
+pub(super) fn parse_share(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("expected a number between 0 and 1".into()),
+    }
+}
+
 /// Parses the command line above the configuration; prints help, version, `--show-config` and
 /// errors itself.
 ///

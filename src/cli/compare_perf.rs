@@ -14,8 +14,10 @@ use self::outputs::Outputs;
 use super::common::{self, Common};
 use super::exit::{COMPARE_USAGE, ExitCode, FAILED, OK, USAGE};
 use super::{generate, output};
-use crate::compare::history_rule::{DEFAULT_FDR, DEFAULT_GROUP_PCT, DEFAULT_MIN_EFFECT_PCT};
-use crate::compare::{self, Comparison, HistoryLimits, Limit, Options};
+use crate::analysis::detect::decide::{
+    DEFAULT_FDR, DEFAULT_GROUP_PCT, DEFAULT_MIN_EFFECT_PCT, Thresholds,
+};
+use crate::compare::{self, Comparison, Limit, Options};
 use crate::config::Config;
 use crate::metric::Better;
 use crate::render::json;
@@ -67,11 +69,11 @@ pub struct Cli {
     ///
     /// Applies to results ending in `.mean` and, with -l, to the score by the models; the spread
     /// of samples has its own limit, see --stddev-tolerance.
-    #[arg(short, long, value_name = "PCT", value_parser = parse_limit, help_heading = "Limits")]
+    #[arg(short, long, value_name = "PCT", value_parser = parse_limit, allow_negative_numbers = true, help_heading = "Limits")]
     tolerance: Option<f64>,
 
     /// Fail a check when the spread of samples grows by more than POINTS percentage points [default: 5]
-    #[arg(short, long, value_name = "POINTS", value_parser = parse_limit, help_heading = "Limits")]
+    #[arg(short, long, value_name = "POINTS", value_parser = parse_limit, allow_negative_numbers = true, help_heading = "Limits")]
     stddev_tolerance: Option<f64>,
 
     /// Judge by the line of these models and --tolerance
@@ -95,23 +97,23 @@ pub struct Cli {
     /// Share of the metrics that are called which may be called wrongly, with --model or pairwise
     ///
     /// A target, not a promise: a single wild run is a change of the measurement, and looks like one.
-    #[arg(long, value_name = "Q", default_value_t = DEFAULT_FDR, value_parser = parse_share, help_heading = "Limits")]
+    #[arg(long, value_name = "Q", default_value_t = DEFAULT_FDR, value_parser = common::parse_share, help_heading = "Limits")]
     fdr: f64,
 
     /// Smallest effect that is called, with --model or pairwise
-    #[arg(long, value_name = "PCT", default_value_t = DEFAULT_MIN_EFFECT_PCT, value_parser = parse_limit, help_heading = "Limits")]
+    #[arg(long, value_name = "PCT", default_value_t = DEFAULT_MIN_EFFECT_PCT, value_parser = parse_limit, allow_negative_numbers = true, help_heading = "Limits")]
     min_effect: f64,
 
     /// Limit of what all metrics of a profile may do together, with --model or pairwise
-    #[arg(long, value_name = "PCT", default_value_t = DEFAULT_GROUP_PCT, value_parser = parse_limit, help_heading = "Limits")]
+    #[arg(long, value_name = "PCT", default_value_t = DEFAULT_GROUP_PCT, value_parser = parse_limit, allow_negative_numbers = true, help_heading = "Limits")]
     group_tolerance: f64,
 
     /// Weight of the average of all builds in a score; 0 is off
-    #[arg(long, value_name = "W", default_value_t = 0.0, value_parser = parse_weight, help_heading = "Limits")]
+    #[arg(long, value_name = "W", default_value_t = 0.0, value_parser = parse_weight, allow_negative_numbers = true, help_heading = "Limits")]
     model_builds_average: f64,
 
     /// Weight of how many builds fail in a score; 0 is off
-    #[arg(long, value_name = "W", default_value_t = 0.0, value_parser = parse_weight, help_heading = "Limits")]
+    #[arg(long, value_name = "W", default_value_t = 0.0, value_parser = parse_weight, allow_negative_numbers = true, help_heading = "Limits")]
     n_out_of_results: f64,
 
     /// Builds that may fail before --n-out-of-results alone exceeds the limit
@@ -223,13 +225,6 @@ fn parse_limit(typed: &str) -> Result<f64, String> {
     match typed.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         _ => Err("expected a number, 0 or above".into()),
-    }
-}
-
-fn parse_share(typed: &str) -> Result<f64, String> {
-    match typed.parse::<f64>() {
-        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
-        _ => Err("expected a number between 0 and 1".into()),
     }
 }
 
@@ -381,7 +376,7 @@ impl Cli {
         Ok(Options {
             tolerance: limit(self.tolerance),
             stddev_tolerance: limit(self.stddev_tolerance),
-            history: HistoryLimits {
+            history: Thresholds {
                 fdr: self.fdr,
                 min_effect_pct: self.min_effect,
                 group_pct: self.group_tolerance,

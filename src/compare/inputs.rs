@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history_rule::HistoryLimits;
+use crate::analysis::detect::decide::Thresholds;
 use crate::analysis::detect::model::HistoryModel;
 use crate::analysis::range_model::RangeModel;
 use crate::metric::{Better, MetricId};
@@ -112,7 +112,7 @@ pub struct Options {
     /// For spreads, percentage points.
     pub stddev_tolerance: Limit,
     /// Of the history rules.
-    pub history: HistoryLimits,
+    pub history: Thresholds,
     /// Weight of the part `avg`; 0 is off.
     pub average_weight: f64,
     /// Weight of the part `n_of`; 0 is off.
@@ -136,7 +136,7 @@ impl Default for Options {
         Self {
             tolerance: Limit::default(),
             stddev_tolerance: Limit::default(),
-            history: HistoryLimits::default(),
+            history: Thresholds::default(),
             average_weight: 0.0,
             n_out_of_weight: 0.0,
             n_out_of: 2,

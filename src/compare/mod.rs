@@ -12,7 +12,7 @@ mod direction;
 pub mod environment;
 mod errors;
 mod groups;
-pub mod history_rule;
+mod history_rule;
 mod incidents;
 pub mod inputs;
 pub mod judge;
@@ -24,7 +24,6 @@ pub mod suspects;
 pub mod types;
 pub mod verdict;
 
-pub use history_rule::HistoryLimits;
 pub use inputs::{HistoryInputs, Inputs, Limit, LineModel, ModelLine, Options};
 pub use types::*;
 

@@ -3,13 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::model::{Entry, HistoryModel, Metadata};
-use crate::analysis::model_file::ModelError;
+use crate::analysis::model_document::{Document, METADATA, ModelError, read};
 
-const METADATA: &str = "__metadata__";
+/// The file as its JSON Schema shows it.
+#[derive(Debug, JsonSchema)]
+#[schemars(title = "history model, version 3")]
+#[expect(dead_code, reason = "the schema is made of it, the file of the model")]
+pub struct HistoryFile {
+    /// About all of it.
+    #[schemars(rename = "__metadata__")]
+    metadata: Metadata,
+    /// By id.
+    #[schemars(flatten)]
+    metrics: BTreeMap<String, Entry>,
+}
 
 impl HistoryModel {
     /// Reads a version 3 model.
@@ -18,62 +30,29 @@ impl HistoryModel {
     ///
     /// [`ModelError`]: unreadable, no model, of another version, or damaged.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(path, &bytes)
+        Self::parse(path, &read(path)?)
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
-        let shape = |reason: String| ModelError::Shape {
-            path: path.to_owned(),
-            reason,
-        };
-        let json = |source| ModelError::Json {
-            path: path.to_owned(),
-            source,
-        };
-        let value: Value = serde_json::from_slice(bytes).map_err(json)?;
-        let Value::Object(mut entries) = value else {
-            return Err(shape("expected an object of metrics".into()));
-        };
-        let metadata = entries.shift_remove(METADATA);
-        match metadata.as_ref().and_then(|of| of.get("version")?.as_u64()) {
-            Some(3) => {}
-            Some(found) if found > 3 => {
-                return Err(ModelError::Newer {
-                    path: path.to_owned(),
-                    found,
-                });
-            }
-            _ => {
-                return Err(shape(
-                    "it is a model of analyze-perf -l or -s; use it with `-l`, or train one with `analyze-perf --model FILE`".into(),
-                ));
-            }
+        let mut document = Document::parse(path, bytes)?;
+        if document.version()? != Some(3) {
+            return Err(document.shape(
+                "it is a model of analyze-perf -l or -s; use it with `-l`, or train one with `analyze-perf --model FILE`".into(),
+            ));
         }
-        let metadata: Metadata = serde_json::from_value(metadata.unwrap_or_default())
-            .map_err(|error| shape(format!("`{METADATA}`: {error}")))?;
+        let metadata = document.metadata.take().unwrap_or_default();
+        let metadata: Metadata = serde_json::from_value(metadata)
+            .map_err(|error| document.shape(format!("`{METADATA}`: {error}")))?;
         if !(metadata.tolerance.is_finite() && metadata.tolerance > 0.0) {
-            return Err(shape("its tolerance should be a number above 0".into()));
+            return Err(document.shape("its tolerance should be a number above 0".into()));
         }
-        let metrics = entries
-            .into_iter()
-            .map(|(id, entry)| {
-                let damaged = |reason: String| ModelError::Entry {
-                    path: path.to_owned(),
-                    id: id.clone(),
-                    reason,
-                };
-                let entry: Entry =
-                    serde_json::from_value(entry).map_err(|error| damaged(error.to_string()))?;
-                if entry.sd < 0.0 || entry.dof < 0.0 {
-                    return Err(damaged("a spread cannot be negative".into()));
-                }
-                Ok((id, entry))
-            })
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        let metrics = document.entries(|entry| {
+            let entry: Entry = serde_json::from_value(entry).map_err(|error| error.to_string())?;
+            if entry.sd < 0.0 || entry.dof < 0.0 {
+                return Err("a spread cannot be negative".into());
+            }
+            Ok(entry)
+        })?;
         Ok(Self { metadata, metrics })
     }
 

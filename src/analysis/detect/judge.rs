@@ -36,6 +36,19 @@ pub struct Evidence {
     pub host_corrected: bool,
 }
 
+impl Evidence {
+    /// Returns the same evidence where the other direction is the better one.
+    pub fn turned(self) -> Self {
+        Self {
+            p_worse: self.p_better,
+            p_better: self.p_worse,
+            effect: -self.effect,
+            score: 0.0 - self.score,
+            ..self
+        }
+    }
+}
+
 /// Which of two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -217,7 +230,9 @@ impl Against {
             n: states.counts[index],
             state: Some(match low {
                 false => State::High,
-                true if upper_lost(states.share_low, states.low_run + 1) => State::UpperLost,
+                true if upper_lost(states.share_low_before(), states.low_run + 1) => {
+                    State::UpperLost
+                }
                 true => State::Low,
             }),
         }

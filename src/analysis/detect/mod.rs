@@ -10,11 +10,14 @@
 //! - [`drift`], [`states`]: metrics that creep, metrics with two levels
 //! - [`shrink`]: few nights, many metrics
 //! - [`repeat`]: several results of one build
-//! - [`student`], [`multiple`]: probabilities, and many of them at once
+//! - [`student`], [`multiple`]: probabilities, and many of them at once; [`decide`]: what is called
 //! - [`training`]: nights into series; [`train`]: series into a [`model`]
 //! - [`judge`]: a candidate held against the model; [`pairwise`]: two results without a history
+//! - [`backtest`]: the nights of a history judged as they came
 //! - [`mod@file`]: how the model is stored
 
+pub mod backtest;
+pub mod decide;
 pub mod drift;
 pub mod file;
 pub mod goodness;

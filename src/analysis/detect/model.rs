@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::goodness::{Goodness, Transform};
@@ -9,7 +10,7 @@ use super::shrink::Prior;
 use crate::metric::Check;
 
 /// What is known about one night.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BuildInfo {
     /// Name of the result.
     pub name: String,
@@ -32,7 +33,7 @@ impl BuildInfo {
 }
 
 /// What is known about the host shift of one profile.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileInfo {
     /// Robust standard deviation of the shift over the nights, in log units; 0 when not known.
     pub host_mad: f64,
@@ -41,7 +42,7 @@ pub struct ProfileInfo {
 }
 
 /// A level accepted by hand.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     /// From this build on.
     pub build: String,
@@ -57,7 +58,7 @@ pub struct Accepted {
 }
 
 /// What the model as a whole says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// 3.
     pub version: u32,
@@ -72,6 +73,9 @@ pub struct Metadata {
     /// Nights, oldest first.
     #[serde(default)]
     pub builds: Vec<BuildInfo>,
+    /// Version of the benchmark program by test, in the newest night that states it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, String>,
     /// Host shifts by profile.
     #[serde(default)]
     pub profiles: BTreeMap<String, ProfileInfo>,
@@ -84,7 +88,7 @@ pub struct Metadata {
 }
 
 /// A change of the level, near a night.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Index into the builds: the first night of the new level, about.
     pub near: usize,
@@ -93,7 +97,7 @@ pub struct Step {
 }
 
 /// Two states of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TwoStates {
     /// Level of the upper and the lower state, in goodness.
     pub mu: [f64; 2],
@@ -109,8 +113,20 @@ pub struct TwoStates {
     pub low_run: usize,
 }
 
+impl TwoStates {
+    /// Returns the share of the lower state before the newest nights that were all in it: a long
+    /// absence of the upper state must not make itself look usual.
+    pub fn share_low_before(&self) -> f64 {
+        let low = self.counts[1].saturating_sub(self.low_run);
+        match low + self.counts[0] {
+            0 => self.share_low,
+            nights => low as f64 / nights as f64,
+        }
+    }
+}
+
 /// What is normal for one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// `[a, b]`: the score of a value y is `a y + b`, falling where larger is worse.
     pub equation: [f64; 2],

@@ -4,6 +4,7 @@
 //! SAGMB 3(1), 2004: variances of many metrics follow a scaled inverse chi-square; what one metric
 //! says is weighed against what its kind usually does.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::robust::mad;
@@ -27,7 +28,7 @@ pub struct Observed {
 }
 
 /// What variances are like among all metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Prior {
     /// Intercept of the regression of the (unbiased) log variance.
     pub a: f64,

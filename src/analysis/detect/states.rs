@@ -93,7 +93,7 @@ fn level(values: &[f64]) -> (f64, f64) {
 }
 
 /// Returns whether the upper state seems lost: the last `run` results were all low, at least six, and
-/// so many in a row would be a chance below one in a hundred.
+/// so many in a row would be a chance below one in a hundred, with the share of low ones before them.
 pub fn upper_lost(share_low: f64, run: usize) -> bool {
     let exponent = i32::try_from(run).unwrap_or(i32::MAX);
     run >= 6 && share_low.powi(exponent) < 0.01

@@ -178,6 +178,7 @@ pub fn train(training: &Training, settings: Settings) -> HistoryModel {
             min_effect_pct: settings.min_effect_pct,
             tool: env!("CARGO_PKG_VERSION").into(),
             builds: training.builds.clone(),
+            tools: training.tools.clone(),
             profiles,
             prior: priors[0],
             accepted: Vec::new(),

@@ -31,6 +31,8 @@ pub struct Training {
     pub builds: Vec<BuildInfo>,
     /// By id.
     pub metrics: Vec<MetricSeries>,
+    /// Version of the benchmark program by test, in the newest night that states it.
+    pub tools: BTreeMap<String, String>,
     /// What a person should know, one line each.
     pub notes: Vec<String>,
 }
@@ -60,6 +62,10 @@ impl Training {
         for (index, night) in order.iter().enumerate() {
             rank[*night] = Some(index);
         }
+        let tools = order
+            .iter()
+            .flat_map(|night| history.nights[*night].tools.clone())
+            .collect();
         let builds = order
             .iter()
             .map(|night| {
@@ -133,7 +139,33 @@ impl Training {
         Self {
             builds,
             metrics,
+            tools,
             notes,
+        }
+    }
+}
+
+impl Training {
+    /// Returns what was known before a night: the nights before it, and the metrics they have.
+    ///
+    /// The spread inside results stays that of all nights; it says what a metric is like.
+    pub fn before(&self, night: usize) -> Self {
+        let metrics = self.metrics.iter().filter_map(|metric| {
+            let known = metric.values.partition_point(|(of, _)| *of < night);
+            (known > 0).then(|| MetricSeries {
+                id: metric.id.clone(),
+                better: metric.better,
+                unit: metric.unit.clone(),
+                primary: metric.primary,
+                values: metric.values[..known].to_vec(),
+                within: metric.within,
+            })
+        });
+        Self {
+            builds: self.builds[..night.min(self.builds.len())].to_vec(),
+            metrics: metrics.collect(),
+            tools: BTreeMap::new(),
+            notes: Vec::new(),
         }
     }
 }

@@ -33,7 +33,7 @@ fn training(metrics: Vec<MetricSeries>) -> Training {
             })
             .collect(),
         metrics,
-        notes: Vec::new(),
+        ..Training::default()
     }
 }
 
