@@ -71,16 +71,21 @@ pub fn recover(
 
 /// Returns the shell of a machine of a run that died.
 fn machine(header: &Header, on: &TargetRef, reach: &Reach) -> Result<Arc<dyn Shell>, String> {
-    let Some(host) = header.hosts.iter().find(|host| host.name == on.0) else {
-        return Err("the journal does not say where this machine is".into());
-    };
-    let local = is_this_machine(&host.address);
+    let here = on.controller();
+    let host = header.hosts.iter().find(|host| host.name == on.0);
+    let local = here.is_some() || host.is_some_and(|host| is_this_machine(&host.address));
     if local && !header.controller.is_empty() && header.controller != this_machine() {
         return Err(format!(
             "the run was on `{}`; recover there",
             header.controller
         ));
     }
+    if let Some(shell) = here {
+        return Ok(shell);
+    }
+    let Some(host) = host else {
+        return Err("the journal does not say where this machine is".into());
+    };
     let place = Place {
         name: &host.name,
         address: &host.address,

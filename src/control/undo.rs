@@ -6,11 +6,13 @@
 
 use std::fmt;
 use std::path::{Component, Path};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::control::cancel::CancelToken;
+use crate::shell::local::LocalShell;
 use crate::shell::processes::MARK;
 use crate::shell::{CommandLine, Limits, Shell, ShellError, ShellExt};
 
@@ -25,6 +27,17 @@ pub struct TargetRef(pub String);
 impl fmt::Display for TargetRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TargetRef {
+    /// The machine run-perf itself runs on, whether it is one of the hosts or not; no host has a blank
+    /// in its name.
+    pub const CONTROLLER: &str = "this machine";
+
+    /// Returns a shell when it is that machine.
+    pub(crate) fn controller(&self) -> Option<Arc<dyn Shell>> {
+        (self.0 == Self::CONTROLLER).then(|| Arc::new(LocalShell::new(Self::CONTROLLER)) as _)
     }
 }
 
@@ -395,7 +408,6 @@ impl fmt::Display for Undo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::local::LocalShell;
 
     fn on() -> TargetRef {
         "foo".into()

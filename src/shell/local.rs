@@ -10,6 +10,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
@@ -140,6 +141,10 @@ impl Shell for LocalShell {
         }
         let mut file = std::fs::File::open(from).map_err(&failed)?;
         self.copy(&mut file, to, &shown, limits, &failed)
+    }
+
+    fn connect(&self, socket: &Path, _: &Limits) -> Result<UnixStream, ShellError> {
+        UnixStream::connect(socket).map_err(self.file_error("connect to", socket))
     }
 
     fn is_local(&self) -> bool {

@@ -11,6 +11,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -212,6 +213,14 @@ impl Shell for LoggedShell {
         self.log
             .append(&self.machine, &format!("# download {}\n", from.display()));
         self.inner.download(from, to, limits)
+    }
+
+    fn connect(&self, socket: &Path, limits: &Limits) -> Result<UnixStream, ShellError> {
+        self.log.append(
+            &self.machine,
+            &format!("# connect to {}\n", socket.display()),
+        );
+        self.inner.connect(socket, limits)
     }
 
     fn is_local(&self) -> bool {

@@ -12,12 +12,14 @@ pub(crate) mod local_process;
 pub mod log;
 pub(crate) mod processes;
 pub mod quote;
+pub mod relay;
 pub mod scripted;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 
 use std::fmt;
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -134,7 +136,7 @@ impl Output {
 }
 
 /// A command that runs in the background.
-pub trait Process: Send + fmt::Debug {
+pub trait Process: Send + Sync + fmt::Debug {
     /// Waits for its end.
     ///
     /// # Errors
@@ -180,6 +182,18 @@ pub trait Shell: Send + Sync + fmt::Debug {
     /// When it could not be read completely.
     fn download(&self, from: &Path, to: &mut dyn Write, limits: &Limits)
     -> Result<u64, ShellError>;
+    /// Connects to a unix socket on the machine; bytes go there and back until either end closes.
+    ///
+    /// # Errors
+    /// When nobody listens there, or the machine lets nobody through.
+    fn connect(&self, socket: &Path, _limits: &Limits) -> Result<UnixStream, ShellError> {
+        Err(ShellError::File {
+            action: "connect to",
+            target: self.target().clone(),
+            path: socket.to_owned(),
+            source: std::io::ErrorKind::Unsupported.into(),
+        })
+    }
     /// Returns whether this is the machine the program itself runs on.
     fn is_local(&self) -> bool {
         false
@@ -338,7 +352,7 @@ pub enum ShellError {
     /// A file could not be moved.
     #[error("cannot {action} {} on {target}", path.display())]
     File {
-        /// `read`, `write`.
+        /// `read`, `write`, `connect to`.
         action: &'static str,
         /// Where.
         target: Target,

@@ -8,6 +8,8 @@ pub mod command;
 pub mod dummy;
 pub mod fault;
 pub mod fio;
+pub mod fio_libblkio;
+pub mod fio_nbd;
 pub mod linpack;
 pub mod params;
 pub mod pbench;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Test;
 use super::params::ParamError;
-use super::{command, dummy, fio, linpack, stress_ng, sysbench};
+use super::{command, dummy, fio, fio_libblkio, fio_nbd, linpack, stress_ng, sysbench};
 use crate::registry::{Available, Entry};
 
 /// Makes a test: its name in paths and ids, and the parameters as given.
@@ -18,6 +18,20 @@ pub static TESTS: &[Entry<Build>] = &[
         summary: fio::SUMMARY,
         params: fio::PARAMS,
         available: Available::Built(fio::build),
+    },
+    Entry {
+        name: fio_nbd::NAME,
+        aliases: fio_nbd::ALIASES,
+        summary: fio_nbd::SUMMARY,
+        params: fio_nbd::PARAMS,
+        available: Available::Built(fio_nbd::build),
+    },
+    Entry {
+        name: fio_libblkio::NAME,
+        aliases: fio_libblkio::ALIASES,
+        summary: fio_libblkio::SUMMARY,
+        params: fio_libblkio::PARAMS,
+        available: Available::Built(fio_libblkio::build),
     },
     Entry {
         name: dummy::NAME,
@@ -62,11 +76,6 @@ pub static TESTS: &[Entry<Build>] = &[
         params: sysbench::PARAMS,
         available: Available::Built(sysbench::build),
     },
-    Entry::not_yet(
-        "fio-nbd",
-        "fio over a network block device served by qemu-nbd",
-    ),
-    Entry::not_yet("fio-libblkio", "fio over vhost-user-blk with libblkio"),
     Entry::not_yet("payload", "A BenchKit payload archive on each worker"),
     Entry::not_yet(
         "race",

@@ -9,3 +9,5 @@ mod ended;
 mod figures;
 mod places;
 mod running;
+mod served;
+mod workers;

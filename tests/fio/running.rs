@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use runperf::host::Worker;
 use serde_json::json;
 
 use super::support::{Bench, all, has};
@@ -127,42 +126,4 @@ fn a_script_runs_before_each_sample_and_its_failure_counts() {
         "pre-iteration-script",
         "not executable"
     );
-}
-
-#[test]
-fn two_machines_give_one_entry_over_all() {
-    need!(has("fio"), "no fio");
-    let mut bench = Bench::new();
-    // The same machine twice, under two addresses; in the directory each has files of its own.
-    let other = Worker {
-        name: "other".into(),
-        address: "127.0.0.2".into(),
-        ..bench.workers.0[0][0].clone()
-    };
-    bench.workers.0.push(vec![other]);
-    let directory = bench.target("d");
-    std::fs::create_dir(&directory).expect("a folder");
-    let given = json!({"type": "read", "block-sizes": "4", "runtime": 2, "ramptime": 0, "samples": 1, "file-size": 4, "targets": directory, "direct": 0, "rate-iops": 100});
-    let iterations = bench.run(&given).expect("figures");
-    let data = &iterations[0].iteration_data;
-    let clients: Vec<&str> = data.throughput["iops_sec"]
-        .iter()
-        .map(|entry| entry.client_hostname.as_str())
-        .collect();
-    assert_eq!(clients, ["127.0.0.2-1", "127.0.0.1-1", "all"]);
-    assert_eq!(data.latency["clat_p99"].len(), 3);
-    let sum: f64 = data.throughput["iops_sec"][..2]
-        .iter()
-        .map(|entry| entry.mean)
-        .sum();
-    let all = all(&data.throughput, "iops_sec").mean;
-    assert!((all / sum - 1.0).abs() < 0.5, "both count: {all} {sum}");
-    assert!(
-        bench
-            .kept()
-            .contains(&"raw/read-4KiB/sample1/127.0.0.2/clients/127.0.0.2/fio_bw.1.log".to_owned()),
-        "{:?}",
-        bench.kept()
-    );
-    assert_eq!(std::fs::read_dir(&directory).expect("readable").count(), 0);
 }

@@ -100,7 +100,11 @@ impl Bench {
 
     /// Set-up, run and clean-up as the controller does them.
     pub(crate) fn run(&self, given: &Value) -> Result<Vec<Iteration>, TestError> {
-        let mut test = build(given);
+        self.run_test(build(given))
+    }
+
+    /// The same with a test that is built.
+    pub(crate) fn run_test(&self, mut test: Box<dyn Test>) -> Result<Vec<Iteration>, TestError> {
         let dir = self.attempt();
         let cx = TestContext {
             run: &self.context,

@@ -3,6 +3,7 @@
 #![cfg(feature = "ssh")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said aloud")]
 
+mod fio;
 mod hosts;
 mod refusals;
 mod shell;

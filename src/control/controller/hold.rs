@@ -99,6 +99,9 @@ fn find<'h>(
     workers: &Workers,
     on: &TargetRef,
 ) -> Result<Arc<dyn Shell>, String> {
+    if let Some(shell) = on.controller() {
+        return Ok(shell);
+    }
     let host = hosts.find(|host| host.name == on.0);
     let worker = || workers.all().find(|worker| worker.name == on.0);
     host.map(|host| &host.shell)

@@ -1,4 +1,5 @@
-//! Jump hosts: a channel to the next machine, as a local socket.
+//! Channels to somewhere behind a machine as local sockets: the next machine of a route, or a unix
+//! socket.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -24,6 +25,23 @@ pub(super) fn start(
     let channel = jump.step(patience, |session| {
         session.channel_direct_tcpip(host, port, None)
     })?;
+    carried(jump, channel)
+}
+
+/// Asks a machine for a connection to one of its unix sockets, as [`start`].
+pub(super) fn to_socket(
+    machine: Connection,
+    path: &str,
+    patience: &Patience<'_>,
+) -> Result<UnixStream, StepError> {
+    let channel = machine.step(patience, |session| {
+        session.channel_direct_streamlocal(path, None)
+    })?;
+    carried(machine, channel)
+}
+
+/// Carries the bytes of a channel in a thread.
+fn carried(jump: Connection, channel: Channel) -> Result<UnixStream, StepError> {
     let broken = |_| StepError::Ssh(ssh2::Error::eof());
     let (near, far) = UnixStream::pair().map_err(broken)?;
     far.set_nonblocking(true).map_err(broken)?;

@@ -22,6 +22,7 @@ mod transfer;
 mod wrap;
 
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -341,6 +342,38 @@ impl Shell for SshShell {
 
     fn reconnect(&self) {
         self.machine.pool.clear();
+    }
+
+    fn connect(&self, socket: &Path, limits: &Limits) -> Result<UnixStream, ShellError> {
+        let started = Instant::now();
+        let machine = &self.machine;
+        let shown = CommandLine::new("connect").arg(socket.display().to_string());
+        // Of its own: it may stay for as long as the longest command.
+        let connection = machine
+            .pool
+            .extra(limits)
+            .map_err(|fault| machine.fault(fault, &shown, limits, started))?;
+        let patience = connection::Patience {
+            limits,
+            until: Instant::now() + CLOSE_LIMIT,
+        };
+        let path = socket.display().to_string();
+        bridge::to_socket(connection, &path, &patience).map_err(|error| {
+            let source = match error {
+                StepError::Cut => return cut_error(&machine.target, &shown, limits, started),
+                StepError::Slow => std::io::ErrorKind::TimedOut.into(),
+                StepError::Ssh(error) => std::io::Error::other(format!(
+                    "{}; nobody listens there, or sshd says `AllowStreamLocalForwarding no`",
+                    error.message()
+                )),
+            };
+            ShellError::File {
+                action: "connect to",
+                target: machine.target.clone(),
+                path: socket.to_owned(),
+                source,
+            }
+        })
     }
 }
 

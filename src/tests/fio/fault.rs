@@ -73,12 +73,13 @@ const ERRNO: &[(i64, &str, &str)] = &[
 
 /// Returns the output of fio when it can be used: every job done, every one of `clients` servers heard.
 ///
-/// `clients` is `None` for a run without servers. Status 0 proves nothing in client mode, and other
+/// `clients` are the servers the client was told to use, as it calls them (`HOST` or `HOST:PORT`);
+/// `None` for a run without servers. Status 0 proves nothing in client mode, and other
 /// statuses tell little, so the document is looked at first.
 ///
 /// # Errors
 /// [`Fault`] with the class of the worst thing found.
-pub fn judge(ended: Ended<'_>, clients: Option<usize>) -> Result<FioOutput, Fault> {
+pub fn judge(ended: Ended<'_>, clients: Option<&[String]>) -> Result<FioOutput, Fault> {
     let said = said(ended);
     if let Exit::Signal(signal) = ended.exit {
         return Err(killed(&format!("was ended by signal {signal}"), &said));
@@ -99,8 +100,9 @@ pub fn judge(ended: Ended<'_>, clients: Option<usize>) -> Result<FioOutput, Faul
     if let Some(first) = failed.first() {
         return Err(job_failed(first, failed.len(), output.jobs.len(), &said));
     }
-    if let Some(asked) = clients.filter(|asked| output.hosts() < *asked) {
-        return Err(lost_client(asked, output.hosts(), &said));
+    let silent = silent(&output, clients.unwrap_or_default());
+    if !silent.is_empty() {
+        return Err(lost_client(clients.map_or(0, <[_]>::len), &silent, &said));
     }
     if said
         .iter()
@@ -285,9 +287,27 @@ fn job_failed(job: &Job, failed: usize, all: usize, said: &[String]) -> Fault {
     }
 }
 
-fn lost_client(asked: usize, heard: usize, said: &[String]) -> Fault {
+/// Returns the servers without a job in the document.
+fn silent<'a>(output: &FioOutput, clients: &'a [String]) -> Vec<&'a str> {
+    let heard = |name: &str| {
+        output.jobs.iter().any(|job| {
+            job.host
+                .as_ref()
+                .is_some_and(|(host, port)| host == name || name == format!("{host}:{port}"))
+        })
+    };
+    clients
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !heard(name))
+        .collect()
+}
+
+fn lost_client(asked: usize, silent: &[&str], said: &[String]) -> Fault {
     let message = format!(
-        "{heard} of {asked} fio servers gave figures, so there is no figure for all{}",
+        "{} of {asked} fio servers gave figures, so there is no figure for all; nothing came from {}{}",
+        asked - silent.len(),
+        silent.join(", "),
         quote(said)
     );
     Fault::new(

@@ -6,22 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::{Ended, Fault, judge};
+use super::installed;
 use super::job::{JobFile, OWN_FILES};
 use super::logs::LogName;
 use super::output::FioOutput;
 use super::sample::Log;
+use super::served::Served;
 use super::target::Made;
 use crate::control::cancel::CancelToken;
 use crate::control::journal::{Journal, JournalError, Left};
 use crate::control::private::PrivateFolder;
 use crate::control::undo::{TargetRef, Undo};
 use crate::host::Worker;
-use crate::shell::{CommandLine, Exit, Limits, Shell, ShellError, ShellExt};
+use crate::shell::{CommandLine, Limits, Shell, ShellError, ShellExt};
 use crate::store::StoreError;
 use crate::tests::TestError;
 
-/// The oldest fio whose logs and JSON are known.
-const OLDEST: (u32, u32) = (3, 21);
+/// In the path of every private folder of this test.
+pub(super) const PRIVATE: &str = "/runperf-fio.";
 /// How long the small commands around fio may take.
 const SHORT: Duration = Duration::from_secs(60);
 /// How long cleaning up may take; a large file takes a while to go.
@@ -38,6 +40,9 @@ pub struct Machine {
     /// Private folder on the machine.
     folder: PathBuf,
     token: String,
+    /// Of fio: `3.33`.
+    version: String,
+    served: Option<Served>,
     journal: Journal,
     /// Of the journal: everything this test does on this machine.
     scope: String,
@@ -65,17 +70,7 @@ impl Machine {
     ) -> Result<Self, TestError> {
         let shell = Arc::clone(&worker.shell);
         let limits = limits.clone().within(SHORT);
-        let version = match shell.run(&CommandLine::new("fio").arg("--version"), &limits) {
-            Ok(output) if output.exit == Exit::Code(127) => {
-                return Err(not_installed(shell.as_ref(), &limits).into());
-            }
-            Ok(output) => output.text(),
-            Err(ShellError::NotFound { .. }) => {
-                return Err(not_installed(shell.as_ref(), &limits).into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        check_version(&version, shell.target())?;
+        let version = installed::version(shell.as_ref(), &limits)?;
         let own = PrivateFolder::make(
             shell.as_ref(),
             &journal,
@@ -90,6 +85,8 @@ impl Machine {
             shell,
             folder: PathBuf::from(own.path()),
             token: own.token().to_owned(),
+            version,
+            served: None,
             journal,
             scope,
         })
@@ -120,6 +117,38 @@ impl Machine {
     /// Returns what stands in the names of files made on this machine; nobody can guess it.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Returns the version of its fio: `3.33`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Returns its private folder, removed by [`Machine::clean_up`].
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes down how a change of this machine is taken back; the change comes after it.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn plan(&self, undo: impl FnOnce(TargetRef) -> Undo) -> Result<(), JournalError> {
+        // A plan that was never armed is taken back too.
+        let _step = self
+            .journal
+            .plan(&self.scope, undo(self.name.as_str().into()))?;
+        Ok(())
+    }
+
+    /// Keeps what serves fio here, until [`Machine::clean_up`].
+    pub fn serve(&mut self, served: Served) {
+        self.served = Some(served);
+    }
+
+    /// Returns what fio works on in place of its targets.
+    pub fn served(&self) -> Option<&str> {
+        self.served.as_ref().map(|served| served.path.as_str())
     }
 
     /// Returns the machine's shell.
@@ -176,40 +205,46 @@ impl Machine {
         .into())
     }
 
-    /// Runs fio once. What it was given and wrote goes to `raw` on the controller, also when it fails.
+    /// Puts a job file where [`Machine::run`] finds it, and into `raw` on the controller.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn lay_out(&self, job: &JobFile, raw: &Path, limits: &Limits) -> Result<(), TestError> {
+        let text = job.to_string();
+        keep(&raw.join("fio.job"), text.as_bytes())?;
+        keep(&raw.join("fio.cmd"), format!("{}\n", command()).as_bytes())?;
+        let short = limits.clone().within(SHORT);
+        let work = self.work();
+        let make = CommandLine::new("mkdir").arg(work.to_string_lossy());
+        self.shell.text(&make, &short)?;
+        let to = work.join("fio.job");
+        self.shell
+            .upload(&mut text.as_bytes(), &to, 0o600, &short)?;
+        Ok(())
+    }
+
+    /// Runs fio once. What it wrote goes to `raw` on the controller, also when it fails.
     ///
     /// # Errors
     /// A fault of fio, a limit, or a file that cannot be written.
-    pub fn sample(
+    pub fn run(
         &self,
-        job: &JobFile,
         raw: &Path,
         times: Times,
         limits: &Limits,
     ) -> Result<(FioOutput, Vec<Log>), TestError> {
-        let command = CommandLine::new("fio")
-            .arg("--output-format=json+")
-            .arg("fio.job");
-        let text = job.to_string();
-        keep(&raw.join("fio.job"), text.as_bytes())?;
-        keep(&raw.join("fio.cmd"), format!("{command}\n").as_bytes())?;
-
-        let short = limits.clone().within(SHORT);
-        let work = self.folder.join("sample");
-        let shown = work.to_string_lossy().into_owned();
-        self.shell
-            .text(&CommandLine::new("mkdir").arg(shown.as_str()), &short)?;
-        self.shell
-            .upload(&mut text.as_bytes(), &work.join("fio.job"), 0o600, &short)?;
+        let work = self.work();
         let limits = limits
             .clone()
             .within(times.deadline)
             .stalled_after(times.quiet);
         let output = self
             .shell
-            .run(&command.current_dir(&work), &limits)
+            .run(&command().current_dir(&work), &limits)
             .map_err(|error| match error {
-                ShellError::NotFound { .. } => not_installed(self.shell.as_ref(), &limits).into(),
+                ShellError::NotFound { .. } => {
+                    installed::not_installed(self.shell.as_ref(), &limits).into()
+                }
                 other => TestError::from(other),
             })?;
         keep(&raw.join("fio-result.txt"), &output.stdout)?;
@@ -226,6 +261,11 @@ impl Machine {
             None,
         )?;
         Ok((judged, logs))
+    }
+
+    /// Working folder of one sample.
+    fn work(&self) -> PathBuf {
+        self.folder.join("sample")
     }
 
     /// Takes every log to the controller, then removes the working folder of the sample.
@@ -264,7 +304,17 @@ impl Machine {
     ///
     /// # Errors
     /// What could not be removed; the journal keeps it.
-    pub fn clean_up(&self) -> Result<(), Left> {
+    pub fn clean_up(&mut self) -> Result<(), Left> {
+        for process in self
+            .served
+            .iter_mut()
+            .flat_map(|served| &mut served.processes)
+        {
+            if let Err(error) = process.stop() {
+                tracing::warn!(client = %self.client, %error, "what served fio could not be ended");
+            }
+        }
+        self.served = None;
         let machines = |_: &TargetRef| Ok(Arc::clone(&self.shell));
         let replayed = self
             .journal
@@ -273,8 +323,14 @@ impl Machine {
     }
 }
 
+fn command() -> CommandLine {
+    CommandLine::new("fio")
+        .arg("--output-format=json+")
+        .arg("fio.job")
+}
+
 /// Writes a file below the attempt, with the folders to it.
-fn keep(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+pub(super) fn keep(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
     }
@@ -283,70 +339,9 @@ fn keep(path: &Path, content: &[u8]) -> Result<(), StoreError> {
         .map_err(StoreError::io("write", path))
 }
 
-fn not_installed(shell: &dyn Shell, limits: &Limits) -> Fault {
-    let release = shell.read_file(Path::new("/etc/os-release"), limits);
-    let release = release.ok().flatten().unwrap_or_default();
-    let hint = install_hint(&String::from_utf8_lossy(&release));
-    // The command stands in the message too: summaries have one line for a failure.
-    let message = format!("fio is not installed on {} ({hint})", shell.target());
-    Fault::new("not-installed", message, hint)
-}
-
-/// Returns how to install fio on a system with this `os-release`.
-fn install_hint(release: &str) -> &'static str {
-    let like = |names: &[&str]| {
-        let lines = release
-            .lines()
-            .filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
-        lines
-            .flat_map(|line| line.split(['=', '"', ' ', '\'']))
-            .any(|word| names.contains(&word))
-    };
-    if like(&["debian", "ubuntu"]) {
-        "apt-get install fio"
-    } else if like(&["fedora", "rhel", "centos"]) {
-        "dnf install fio"
-    } else if like(&["suse", "opensuse", "sles"]) {
-        "zypper install fio"
-    } else {
-        "install fio with the system's package manager: apt-get install fio, or dnf install fio"
-    }
-}
-
-/// Accepts `fio-3.33`, `fio-3.35-20-g1b4b`.
-fn check_version(text: &str, target: &crate::shell::Target) -> Result<(), Fault> {
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("fio-"))
-        .unwrap_or_default();
-    let mut numbers = line
-        .trim_start_matches("fio-")
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse::<u32>().ok());
-    let (Some(Some(major)), Some(Some(minor))) = (numbers.next(), numbers.next()) else {
-        let found = crate::text::one_line(text.trim());
-        let message =
-            format!("`fio --version` on {target} printed `{found}`, expected fio-3.21 or newer");
-        return Err(Fault::new(
-            "not-installed",
-            message,
-            "check which program `fio` is there",
-        ));
-    };
-    if (major, minor) < OLDEST {
-        let message = format!(
-            "fio {major}.{minor} on {target} is too old, expected {}.{} or newer",
-            OLDEST.0, OLDEST.1
-        );
-        return Err(Fault::new("too-old", message, "install a newer fio"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod unit {
     use super::*;
-    use crate::shell::Target;
     use crate::shell::scripted::ScriptedShell;
 
     fn worker(shell: ScriptedShell) -> Worker {
@@ -369,53 +364,6 @@ mod unit {
     }
 
     #[test]
-    fn a_machine_without_fio_says_how_to_install_it() {
-        for (release, command) in [
-            ("ID=debian\n", "apt-get install fio"),
-            (
-                "NAME=\"Rocky Linux\"\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
-                "dnf install fio",
-            ),
-            ("ID=ubuntu\nID_LIKE=debian\n", "apt-get install fio"),
-        ] {
-            let shell = ScriptedShell::new("foo").file("/etc/os-release", release);
-            let error = Machine::prepare(&worker(shell), "a".into(), journal(), &limits())
-                .expect_err("no fio");
-            assert_eq!(error.hint(), Some(command));
-            assert!(
-                matches!(error, TestError::Failed { class, message, .. } if class == "not-installed" && message.contains("foo"))
-            );
-        }
-    }
-
-    #[test]
-    fn an_old_fio_is_refused_and_odd_versions_are_read() {
-        let target = Target("foo".into());
-        for good in [
-            "fio-3.21\n",
-            "fio-3.33\n",
-            "fio-3.35-20-g1b4b\n",
-            "fio-4.0\n",
-        ] {
-            assert_eq!(check_version(good, &target), Ok(()), "{good}");
-        }
-        let fault = check_version("fio-3.7\n", &target).expect_err("too old");
-        assert_eq!(
-            (fault.class.as_str(), fault.message.as_str()),
-            (
-                "too-old",
-                "fio 3.7 on foo is too old, expected 3.21 or newer"
-            )
-        );
-        assert_eq!(
-            check_version("fiorello 2\n", &target)
-                .expect_err("another")
-                .class,
-            "not-installed"
-        );
-    }
-
-    #[test]
     fn the_private_folder_names_the_files_of_a_run() {
         let shell = ScriptedShell::new("foo")
             .answer("fio --version", "fio-3.33\n")
@@ -423,7 +371,7 @@ mod unit {
             .answer("mkdir *", "")
             .answer("rm *", "");
         let (journal, scope) = journal();
-        let machine = Machine::prepare(
+        let mut machine = Machine::prepare(
             &worker(shell.clone()),
             "a".into(),
             (journal.clone(), scope),

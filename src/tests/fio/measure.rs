@@ -1,5 +1,7 @@
 //! Samples of an iteration: on every worker at once, kept as they come.
 
+use std::path::Path;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,11 +11,11 @@ use super::job::JobFile;
 use super::machine::Machine;
 use super::output::FioOutput;
 use super::points::{Point, times};
-use super::run::Fio;
+use super::run::{Fio, at_once};
 use super::sample::{self, Log};
 use crate::control::event::Event;
-use crate::host::Workers;
 use crate::host::monitor::Monitors;
+use crate::shell::Limits;
 use crate::store::StoreError;
 use crate::store::result_json::Iteration;
 use crate::tests::pbench::{IterationBuilder, SampleEntry};
@@ -39,31 +41,46 @@ impl Fio {
                 machine.run_script(script, &limits)?;
             }
         }
-        let many = self.machines.len() > 1;
-        let one = |machine: &Machine, job: &JobFile| {
-            let raw = if many {
-                raw.join(text::file_name(&machine.client))
-            } else {
-                raw.clone()
-            };
-            machine.sample(job, &raw, times(&self.settings, job), &limits)
+        let monitors = Monitors::start(cx.workers, cx.run);
+        let measured = match &self.servers {
+            Some(servers) => {
+                let each = work.jobs.iter().map(|job| times(&self.settings, job));
+                let longest = each
+                    .max_by_key(|times| times.deadline)
+                    .ok_or_else(no_worker)?;
+                servers.sample(&self.machines, work.jobs, &raw, longest, &limits)
+            }
+            None => self.independent(work, &raw, &limits),
         };
-        let monitors = Monitors::start(&self.watched(cx), cx.run);
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = self
-                .machines
-                .iter()
-                .zip(work.jobs)
-                .map(|(machine, job)| scope.spawn(move || one(machine, job)))
-                .collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            running.into_iter().map(join).collect()
-        });
         monitors.finish(cx.dir, &work.point.name, sample);
+        let (output, logs) = measured?;
+        let processes = work.jobs.iter().map(JobFile::processes).sum();
+        let entries = sample::entries(&output, &logs, "", Some(processes))?;
+        Ok(Sampled { output, entries })
+    }
+
+    /// A fio of its own on every machine; all are ready before the first one starts.
+    fn independent(
+        &self,
+        work: &Work<'_>,
+        raw: &Path,
+        limits: &Limits,
+    ) -> Result<(FioOutput, Vec<Log>), TestError> {
+        let many = self.machines.len() > 1;
+        let raw = |machine: &Machine| match many {
+            true => raw.join(text::file_name(&machine.client)),
+            false => raw.to_owned(),
+        };
+        let each: Vec<_> = self.machines.iter().zip(work.jobs).collect();
+        let ready = at_once(&each, |(machine, job)| {
+            machine.lay_out(job, &raw(machine), limits)
+        });
+        ready.into_iter().collect::<Result<Vec<()>, _>>()?;
+        let results = at_once(&each, |(machine, job)| {
+            machine
+                .run(&raw(machine), times(&self.settings, job), limits)
+                .map_err(|error| if many { on(machine, error) } else { error })
+        });
         let mut all: Option<FioOutput> = None;
         let mut logs = Vec::new();
         for (machine, result) in self.machines.iter().zip(results) {
@@ -80,10 +97,7 @@ impl Fio {
                 Some(all) => all.jobs.append(&mut output.jobs),
             }
         }
-        let output = all.ok_or_else(no_worker)?;
-        let processes = work.jobs.iter().map(JobFile::processes).sum();
-        let entries = entries(&output, &logs, processes)?;
-        Ok(Sampled { output, entries })
+        Ok((all.ok_or_else(no_worker)?, logs))
     }
 
     /// Runs all samples of an iteration, checkpointing `done` and itself after each.
@@ -115,23 +129,17 @@ impl Fio {
                     .map(Duration::from_secs),
             });
             let sampled = self.sample(cx, work, sample)?;
-            builder.add_parameters(benchmark(&sampled.output, limit));
+            let mut parameters = benchmark(&sampled.output, limit);
+            if self.servers.is_some() {
+                parameters.insert("client_server".into(), "1".into());
+            }
+            builder.add_parameters(parameters);
             builder.sample(sampled.entries);
             let mut all = done.to_vec();
             all.push(builder.build());
             cx.checkpoint(&all)?;
         }
         Ok(builder.build())
-    }
-
-    /// Returns the workers the monitor watches: those fio runs on.
-    fn watched(&self, cx: &TestContext<'_>) -> Workers {
-        Workers(
-            Self::workers(cx)
-                .into_iter()
-                .map(|worker| vec![worker.clone()])
-                .collect(),
-        )
     }
 
     fn user(&self, cx: &TestContext<'_>) -> Map<String, Value> {
@@ -168,12 +176,27 @@ struct Sampled {
     entries: Vec<SampleEntry>,
 }
 
-fn entries(
-    output: &FioOutput,
-    logs: &[Log],
-    processes: u64,
-) -> Result<Vec<SampleEntry>, TestError> {
-    Ok(sample::entries(output, logs, "", Some(processes))?)
+/// Says where it went wrong.
+fn on(machine: &Machine, error: TestError) -> TestError {
+    match error {
+        TestError::Failed {
+            class,
+            message,
+            hint,
+        } => TestError::Failed {
+            class,
+            message: format!("on {}: {message}", machine.shell().target()),
+            hint,
+        },
+        other => other,
+    }
+}
+
+/// Waits for a thread; its panic goes on here.
+pub(super) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 pub(super) fn no_worker() -> TestError {

@@ -5,6 +5,7 @@
 //! [`sample`] read what comes back, and [`fault`] says why nothing useful did.
 
 pub mod fault;
+pub mod installed;
 pub mod job;
 pub mod logs;
 pub mod machine;
@@ -16,6 +17,8 @@ mod points;
 mod recorded;
 pub mod run;
 pub mod sample;
+pub mod served;
+mod servers;
 pub mod target;
 
 pub use params::PARAMS;
@@ -35,12 +38,12 @@ fn benchmark(
     max_stddevpct: f64,
 ) -> serde_json::Map<String, serde_json::Value> {
     let mut benchmark = output.parameters();
-    // Names of files in a target directory are made up for each run.
+    // Names of files in a target directory, and of private folders, are made up for each run.
     benchmark.retain(|key, value| {
-        !(key == "filename_format"
-            && value
-                .as_str()
-                .is_some_and(|text| text.starts_with(job::OWN_FILES)))
+        key != job::UNIQUE
+            && !value.as_str().is_some_and(|text| {
+                text.starts_with(job::OWN_FILES) || text.contains(machine::PRIVATE)
+            })
     });
     let mut add = |key: &str, value: serde_json::Value| benchmark.insert(key.to_owned(), value);
     add("benchmark_name", NAME.into());

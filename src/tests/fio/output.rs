@@ -244,18 +244,6 @@ impl FioOutput {
         }
     }
 
-    /// Returns how many different servers answered.
-    pub fn hosts(&self) -> usize {
-        let mut hosts: Vec<_> = self
-            .jobs
-            .iter()
-            .filter_map(|job| job.host.as_ref())
-            .collect();
-        hosts.sort();
-        hosts.dedup();
-        hosts.len()
-    }
-
     /// Returns a percentile of completion latency over all jobs and directions, in ns: from the
     /// merged histograms. Without histograms only one job with one direction has one.
     pub fn percentile(&self, percent: f64) -> Option<f64> {

@@ -71,12 +71,7 @@ pub(super) fn job(
         own("rw", point.kind.clone()),
     ];
     given.extend(options.iter().cloned());
-    let places: Vec<Place> = places
-        .iter()
-        .filter(|place| point.targets.contains(&place.path))
-        .cloned()
-        .collect();
-    template.expand(&places, &given, token)
+    template.expand(places, &given, token)
 }
 
 pub(super) fn times(settings: &Settings, job: &JobFile) -> Times {
@@ -97,12 +92,12 @@ mod unit {
 
     use super::*;
     use crate::tests::Expected;
-    use crate::tests::fio::params::check;
+    use crate::tests::fio::params::{PARAMS, check};
     use crate::tests::fio::{build, target};
 
     fn settings(given: Value) -> Settings {
         let given = given.as_object().cloned().unwrap_or_default();
-        Settings::read(&check(&given).expect("known"), 1).expect("good")
+        Settings::read(&check("fio", PARAMS, &given).expect("known"), 1).expect("good")
     }
 
     fn names(settings: &Settings) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::section::{Section, Setting, replace_everywhere};
-use super::{OWN_FILES, Place};
+use super::{OWN_FILES, Place, UNIQUE};
 
 /// A job file fio can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +139,11 @@ impl JobFile {
                 self.sections[index].settings.push(Setting {
                     key: "filename_format".into(),
                     value: Some(format),
+                });
+                // A fio server would put the name of its client before ours.
+                self.sections[index].settings.push(Setting {
+                    key: UNIQUE.into(),
+                    value: Some("0".into()),
                 });
             }
         }

@@ -16,6 +16,9 @@ pub use self::template::{JobError, Template};
 /// With this the name of every file starts that fio makes in a directory.
 pub const OWN_FILES: &str = "runperf-fio-";
 
+/// fio's option by which its servers name files after their clients.
+pub const UNIQUE: &str = "unique_filename";
+
 /// Where fio works, as the machine knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {

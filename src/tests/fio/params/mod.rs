@@ -3,10 +3,10 @@
 //! Defaults are those run-perf always gave pbench (types, ramp, runtime, samples), then pbench's.
 //! `table` is what can be given, `values` reads it.
 
-mod table;
+pub(in crate::tests) mod table;
 #[cfg(test)]
 mod unit;
-mod values;
+pub(in crate::tests) mod values;
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ use self::values::{
     Reader, block_sizes, job_mode, max_stddev, pre_script, targets, template, types,
 };
 use super::job::{Given, Template};
-use crate::tests::params::{ParamError, Params};
+use crate::tests::params::{Param, ParamError, Params};
 
 /// What stands for the number of CPUs each worker has.
 pub const PER_WORKER_CPUS: &str = "__PER_WORKER_CPUS__";
@@ -59,6 +59,8 @@ pub struct Settings {
     pub size_mib: u64,
     /// Path on the machine.
     pub pre_script: Option<String>,
+    /// Whether one client starts servers on all workers.
+    pub client_server: bool,
     /// Whether a device that holds something may be written.
     pub allow_device_write: bool,
     /// Whether some value waits for the number of CPUs.
@@ -67,49 +69,103 @@ pub struct Settings {
     pub ignored: Vec<&'static str>,
 }
 
-/// Checks names and spellings.
+/// What holds where nothing is given, for a test over fio.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// Access patterns.
+    pub types: &'static [&'static str],
+    /// Seconds.
+    pub runtime_s: u64,
+    /// Seconds.
+    pub ramp_s: u64,
+    /// Samples of each iteration.
+    pub samples: u64,
+    /// Job file when the user brings none.
+    pub template: Template,
+    /// MiB each process works on.
+    pub size_mib: u64,
+    /// What fio works on in place of `targets`, for people to read.
+    pub served: Option<&'static str>,
+}
+
+impl Defaults {
+    /// Of the test `fio` itself: what run-perf always gave pbench.
+    fn fio() -> Self {
+        Self {
+            types: &["read", "write", "rw"],
+            runtime_s: 180,
+            ramp_s: 10,
+            samples: 3,
+            template: Template::builtin(),
+            size_mib: 4096,
+            served: None,
+        }
+    }
+}
+
+/// Checks names and spellings of the parameters of a test over fio.
 ///
 /// # Errors
 /// [`ParamError`] naming the parameter, what was expected and found.
-pub fn check(given: &Map<String, Value>) -> Result<Params, ParamError> {
+pub fn check(
+    item: &str,
+    known: &[Param],
+    given: &Map<String, Value>,
+) -> Result<Params, ParamError> {
     for (name, why) in REFUSED {
         if given.contains_key(*name) {
             return Err(ParamError::Invalid {
-                item: super::NAME.into(),
+                item: item.into(),
                 name: (*name).into(),
                 message: format!("not supported: {why}"),
             });
         }
     }
-    Params::check(super::NAME, given, PARAMS)
+    Params::check(item, given, known)
 }
 
 impl Settings {
-    /// Reads the values; `cpus` stands in for [`PER_WORKER_CPUS`] (any number while planning).
+    /// Reads the values of the test `fio`; `cpus` stands in for [`PER_WORKER_CPUS`] (any number while
+    /// planning).
     ///
     /// # Errors
     /// [`ParamError::Invalid`].
     pub fn read(params: &Params, cpus: u64) -> Result<Self, ParamError> {
+        Self::read_with(params, cpus, Defaults::fio())
+    }
+
+    /// Reads the values of a test that has other defaults.
+    ///
+    /// # Errors
+    /// [`ParamError::Invalid`].
+    pub fn read_with(params: &Params, cpus: u64, defaults: Defaults) -> Result<Self, ParamError> {
         let read = Reader { params, cpus };
-        let targets = targets(params)?;
+        let targets = match defaults.served {
+            Some(what) => vec![what.to_owned()],
+            None => targets(params)?,
+        };
         let mode = job_mode(params, &targets)?;
-        let runtime = read.number("runtime", 180, 1)?;
-        let ramp = read.number("ramptime", 10, 0)?;
-        let size = read.number("file-size", 4096, 1)?;
+        let runtime = read.number("runtime", defaults.runtime_s, 1)?;
+        let ramp = read.number("ramptime", defaults.ramp_s, 0)?;
+        let size = match defaults.served {
+            Some(_) => defaults.size_mib,
+            None => read.number("file-size", defaults.size_mib, 1)?,
+        };
         Ok(Self {
-            types: types(params)?,
+            types: types(params, defaults.types)?,
             block_sizes_kib: block_sizes(params)?,
             mode,
             runtime_s: runtime,
             ramp_s: ramp,
-            samples: u32::try_from(read.number("samples", 3, 1)?)
+            samples: u32::try_from(read.number("samples", defaults.samples, 1)?)
                 .map_err(|_| params.invalid("samples", "expected at most 4294967295"))?,
             max_stddev: max_stddev(params)?,
             max_failures: u32::try_from(read.number("max-failures", 6, 1)?).unwrap_or(u32::MAX),
-            template: template(params)?,
+            template: template(params, defaults.template)?,
             options: read.options(runtime, ramp, size)?,
             size_mib: size,
             pre_script: pre_script(params)?,
+            client_server: params.switch("client-server")?.unwrap_or(false),
             allow_device_write: params.switch("__ALLOW_DEVICE_WRITE__")?.unwrap_or(false),
             per_worker_cpus: params.iter().any(|(_, value)| value == PER_WORKER_CPUS),
             ignored: PARAMS

@@ -6,7 +6,7 @@ use super::*;
 
 fn read(given: Value) -> Result<Settings, ParamError> {
     let given = given.as_object().cloned().unwrap_or_default();
-    Settings::read(&check(&given)?, 1)
+    Settings::read(&check("fio", PARAMS, &given)?, 1)
 }
 
 fn option<'a>(settings: &'a Settings, key: &str) -> Option<&'a str> {
@@ -130,7 +130,7 @@ fn cpus_of_a_worker_stand_in_for_their_name() {
         .as_object()
         .cloned()
         .unwrap_or_default();
-    let settings = Settings::read(&check(&given).expect("known"), 6).expect("good");
+    let settings = Settings::read(&check("fio", PARAMS, &given).expect("known"), 6).expect("good");
     assert!(settings.per_worker_cpus);
     assert_eq!(option(&settings, "numjobs"), Some("6"));
 }

@@ -16,15 +16,20 @@ const SHORT_INTERVAL_MSEC: u64 = 200;
 const TYPES: &[&str] = &["read", "write", "rw", "randread", "randwrite", "randrw"];
 
 /// Reads what may be given as [`PER_WORKER_CPUS`].
-pub(super) struct Reader<'a> {
-    pub(super) params: &'a Params,
+pub(in crate::tests) struct Reader<'a> {
+    pub(in crate::tests) params: &'a Params,
     /// Stands in for it.
-    pub(super) cpus: u64,
+    pub(in crate::tests) cpus: u64,
 }
 
 impl Reader<'_> {
     /// Returns a whole number of at least `least`; empty text is the default, as pbench has it.
-    pub(super) fn number(&self, name: &str, default: u64, least: u64) -> Result<u64, ParamError> {
+    pub(in crate::tests) fn number(
+        &self,
+        name: &str,
+        default: u64,
+        least: u64,
+    ) -> Result<u64, ParamError> {
         let Some(text) = given_text(self.params, name)? else {
             return Ok(default);
         };
@@ -175,8 +180,8 @@ fn list(params: &Params, name: &str, default: &[&str]) -> Result<Vec<String>, Pa
     Ok(items)
 }
 
-pub(super) fn types(params: &Params) -> Result<Vec<String>, ParamError> {
-    let types = list(params, "test-types", &["read", "write", "rw"])?;
+pub(super) fn types(params: &Params, default: &[&str]) -> Result<Vec<String>, ParamError> {
+    let types = list(params, "test-types", default)?;
     for kind in &types {
         if !TYPES.contains(&kind.as_str()) {
             let near = text::nearest(kind, TYPES.iter().copied())
@@ -287,7 +292,7 @@ pub(super) fn pre_script(params: &Params) -> Result<Option<String>, ParamError> 
     Ok(script)
 }
 
-pub(super) fn template(params: &Params) -> Result<Template, ParamError> {
+pub(super) fn template(params: &Params, builtin: Template) -> Result<Template, ParamError> {
     if let Some(driver) = given_text(params, "driver")?.filter(|driver| driver != "native") {
         let message = if driver == "pbench" {
             "not in this build yet; expected native"
@@ -297,7 +302,7 @@ pub(super) fn template(params: &Params) -> Result<Template, ParamError> {
         return Err(params.invalid("driver", format!("{message}, found `{driver}`")));
     }
     let Some(path) = given_text(params, "job-file")? else {
-        return Ok(Template::builtin());
+        return Ok(builtin);
     };
     let content = std::fs::read(Path::new(&path))
         .map_err(|error| params.invalid("job-file", format!("cannot read `{path}`: {error}")))?;

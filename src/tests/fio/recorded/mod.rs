@@ -36,7 +36,8 @@ fn judged(case: &str) -> Result<FioOutput, Fault> {
     let clients = dir.join("fio-client.file").exists().then(|| {
         String::from_utf8_lossy(&read("fio-client.file"))
             .lines()
-            .count()
+            .map(|line| line.trim_start_matches("ip:").replace(',', ":"))
+            .collect::<Vec<_>>()
     });
     let exit = Exit::Code(i32::try_from(status).expect("a small status"));
     judge(
@@ -45,6 +46,6 @@ fn judged(case: &str) -> Result<FioOutput, Fault> {
             stdout: &stdout,
             stderr: &read("stderr"),
         },
-        clients,
+        clients.as_deref(),
     )
 }
