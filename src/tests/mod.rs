@@ -10,13 +10,16 @@ pub mod fault;
 pub mod fio;
 pub mod fio_libblkio;
 pub mod fio_nbd;
+pub mod iperf3;
 pub mod linpack;
+pub mod net;
 pub mod params;
 pub mod pbench;
 pub mod registry;
 pub mod stress_ng;
 pub mod sysbench;
 pub mod tool;
+pub mod uperf;
 
 use std::path::Path;
 use std::time::Duration;
@@ -62,6 +65,8 @@ pub struct TestContext<'a> {
     pub profile: &'a str,
     /// The main host.
     pub host: &'a Host,
+    /// Every host of the run, the main one first.
+    pub hosts: &'a [Host],
     /// Where the test runs.
     pub workers: &'a Workers,
     /// The attempt's own directory on the controller: `raw/`, `monitor/` go below it.

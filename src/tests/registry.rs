@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::Test;
 use super::params::ParamError;
-use super::{command, dummy, fio, fio_libblkio, fio_nbd, linpack, stress_ng, sysbench};
+use super::{
+    command, dummy, fio, fio_libblkio, fio_nbd, iperf3, linpack, stress_ng, sysbench, uperf,
+};
 use crate::registry::{Available, Entry};
 
 /// Makes a test: its name in paths and ids, and the parameters as given.
@@ -47,14 +49,20 @@ pub static TESTS: &[Entry<Build>] = &[
         params: command::PARAMS,
         available: Available::Built(command::build),
     },
-    Entry::not_yet(
-        "uperf",
-        "Network: streams and request-response between host and workers",
-    ),
-    Entry::not_yet(
-        "iperf3",
-        "Network: streams, for systems without uperf packages",
-    ),
+    Entry {
+        name: uperf::NAME,
+        aliases: uperf::ALIASES,
+        summary: uperf::SUMMARY,
+        params: uperf::PARAMS,
+        available: Available::Built(uperf::build),
+    },
+    Entry {
+        name: iperf3::NAME,
+        aliases: iperf3::ALIASES,
+        summary: iperf3::SUMMARY,
+        params: iperf3::PARAMS,
+        available: Available::Built(iperf3::build),
+    },
     Entry {
         name: linpack::NAME,
         aliases: linpack::ALIASES,

@@ -110,6 +110,7 @@ impl Bench {
             run: &self.context,
             profile: "Localhost",
             host: &self.host,
+            hosts: std::slice::from_ref(&self.host),
             workers: &self.workers,
             dir: &dir,
         };

@@ -5,8 +5,10 @@
 
 mod fio;
 mod hosts;
+mod net;
 mod refusals;
 mod shell;
 mod support;
 #[path = "../testbed/hosts.rs"]
 mod testbed;
+mod tools;

@@ -288,6 +288,7 @@ impl Controller<'_> {
             run,
             profile: &profile.name,
             host: &self.hosts[0],
+            hosts: &self.hosts,
             workers,
             dir,
         }

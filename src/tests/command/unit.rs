@@ -53,6 +53,7 @@ impl Bench {
             run: &self.run,
             profile: "Localhost",
             host: &self.host,
+            hosts: std::slice::from_ref(&self.host),
             workers: &self.workers,
             dir: self.folder.path(),
         }

@@ -99,14 +99,8 @@ pub fn all_workers(cx: &TestContext<'_>) -> Vec<Place> {
 }
 
 /// Runs `work` for each item at the same time; results are in the order of the items.
-///
-/// # Errors
-/// The first one, after all have ended.
-pub fn everywhere<I: Sync, T: Send>(
-    items: &[I],
-    work: impl Fn(&I) -> Result<T, TestError> + Sync,
-) -> Result<Vec<T>, TestError> {
-    let results: Vec<Result<T, TestError>> = std::thread::scope(|scope| {
+pub fn each<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
         let work = &work;
         let running: Vec<_> = items
             .iter()
@@ -118,8 +112,18 @@ pub fn everywhere<I: Sync, T: Send>(
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         running.into_iter().map(join).collect()
-    });
-    results.into_iter().collect()
+    })
+}
+
+/// As [`each`], for work that may fail.
+///
+/// # Errors
+/// The first one, after all have ended.
+pub fn everywhere<I: Sync, T: Send>(
+    items: &[I],
+    work: impl Fn(&I) -> Result<T, TestError> + Sync,
+) -> Result<Vec<T>, TestError> {
+    each(items, work).into_iter().collect()
 }
 
 /// A tool as a test.

@@ -7,8 +7,8 @@ use crate::shell::{CommandLine, Exit, Limits, Output, Process, ShellError};
 use crate::tests::TestError;
 use crate::tests::fault::Fault;
 
-/// How long a server may take until it listens; pbench waits as long.
-const READY: Duration = Duration::from_secs(60);
+/// How long a server may take until it listens; twice as long as pbench waits.
+const READY: Duration = Duration::from_secs(120);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long what it printed may take to come in after it was ended.
