@@ -18,7 +18,9 @@ use super::item::{self, HostArg, Item};
 use crate::config::Config;
 use crate::control::controller::install_panic_hook;
 use crate::control::journal::JournalError;
-use crate::control::options::{HostKeys, PasswordError, PasswordSource, RunOptions};
+use crate::control::options::{
+    CALM_LIMIT, HostKeys, PARALLEL_HOSTS, PasswordError, PasswordSource, RunOptions,
+};
 use crate::control::plan::{Plan, PlanError};
 use crate::control::progress::{Mode, Screen};
 use crate::control::reach::Reach;
@@ -127,6 +129,15 @@ pub struct Cli {
     #[arg(long, help_heading = "Preparing hosts")]
     host_setup_script_reboot: bool,
 
+    /// Wait at most this long for a host to calm down after it was set up or rebooted; 0s is off [default: 30m]
+    #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "Preparing hosts")]
+    calm_limit: Option<Duration>,
+
+    /// Hosts worked on at once
+    #[arg(long, value_name = "N", default_value_t = PARALLEL_HOSTS as u32, value_parser = clap::value_parser!(u32).range(1..=1000),
+          help_heading = "What to run")]
+    parallel_hosts: u32,
+
     /// Script to run in guests while their image is made
     #[arg(long, value_name = "FILE", help_heading = "Preparing hosts")]
     worker_setup_script: Option<PathBuf>,
@@ -158,7 +169,11 @@ pub struct Cli {
     keep_tmp_files: bool,
 
     /// Never reboot a host: what needs it fails instead. This machine is never rebooted anyway
-    #[arg(long, help_heading = "Preparing hosts")]
+    #[arg(
+        long,
+        conflicts_with = "host_setup_script_reboot",
+        help_heading = "Preparing hosts"
+    )]
     no_reboot: bool,
 
     /// Result directory; must not exist [default: ./result_YYYYmmdd_HHMMSS]
@@ -323,6 +338,8 @@ impl Cli {
             worker_packages: self.worker_rpms.clone(),
             host_setup_script: self.host_setup_script.clone(),
             host_setup_reboot: self.host_setup_script_reboot,
+            calm_limit: self.calm_limit.unwrap_or(CALM_LIMIT),
+            parallel_hosts: self.parallel_hosts as usize,
             worker_setup_script: self.worker_setup_script.clone(),
             force_params: self.force_params.clone().unwrap_or_default(),
             paths: self.paths.clone(),
@@ -471,13 +488,13 @@ fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCod
             failed => failed,
         },
         Err(error) => {
-            let hint = error.hint();
+            let (hint, exit) = (error.hint(), error.exit());
             common::print_error(
                 &anyhow::Error::new(error),
                 hint.as_deref(),
                 cli.common.color,
             );
-            FAILED
+            exit
         }
     }
 }
@@ -543,6 +560,8 @@ fn resume_from(
     let asked = resume::Asked {
         wait_held: cli.wait_held.unwrap_or_default(),
         no_reboot: cli.no_reboot,
+        calm_limit: cli.calm_limit.unwrap_or(CALM_LIMIT),
+        parallel_hosts: cli.parallel_hosts as usize,
         host_keys: cli.host_keys(),
         passwords: cli
             .default_passwords

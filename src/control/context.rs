@@ -28,6 +28,8 @@ pub struct Context {
     pub metadata: BTreeMap<String, String>,
     /// Between two looks at the machine beside a sample; `None` is off.
     pub monitor_interval: Option<Duration>,
+    /// Hosts worked on at once.
+    pub parallel_hosts: usize,
     /// Where changes of machines are written down before they are made.
     pub journal: Journal,
     /// Whether hosts may be restarted; `--no-reboot` forbids it.
@@ -59,6 +61,7 @@ impl Context {
             redactor: Redactor::default(),
             metadata: BTreeMap::new(),
             monitor_interval: None,
+            parallel_hosts: super::options::PARALLEL_HOSTS,
             journal: Journal::in_memory(),
             reboots: Reboots::Allowed,
         }

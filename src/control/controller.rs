@@ -14,16 +14,18 @@ mod reach;
 mod restart;
 mod set_up;
 mod tally;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use caught::install_panic_hook;
 pub use tally::Tally;
 
+use super::before::{Identity, Reached};
 use super::cancel::{CancelToken, Urgency};
 use super::context::Context;
 use super::event::Event;
@@ -32,6 +34,7 @@ use super::reach::Reach;
 use crate::host::Host;
 use crate::host::spoilers::Look;
 use crate::shell::log::{LoggedShell, SessionLog};
+use crate::shell::{Shell, ShellError};
 use crate::store::ResultStore;
 use crate::store::metadata_file::MetadataFile;
 use crate::store::record::FailureRecord;
@@ -82,6 +85,12 @@ pub struct Controller<'a> {
     hosts: Vec<Host>,
     /// Dropped on the way.
     lost: Vec<Host>,
+    /// What each host said about itself last.
+    answers: BTreeMap<String, Result<Identity, ShellError>>,
+    /// What was told while several hosts were worked on, for the summary.
+    noted: Mutex<Vec<String>>,
+    /// The run itself rebooted a host since their boots were asked for.
+    rebooted: AtomicBool,
     /// Folders of shells on other machines, by host.
     folders: BTreeMap<String, String>,
     reach: Reach,
@@ -101,7 +110,7 @@ impl<'a> Controller<'a> {
         clippy::too_many_arguments,
         reason = "called once, with what the start of a run has made"
     )]
-    pub fn new(
+    pub(crate) fn new(
         plan: &'a Plan,
         cx: Context,
         store: ResultStore,
@@ -110,29 +119,35 @@ impl<'a> Controller<'a> {
         expected: Option<Duration>,
         time_up: Arc<AtomicBool>,
         reach: Reach,
+        reached: Vec<Reached>,
     ) -> Self {
         let sessions = SessionLog::new(cx.redactor.clone());
         sessions.enter(store.root());
         let mut folders = BTreeMap::new();
-        let hosts = plan
-            .hosts
-            .iter()
-            .filter_map(|host| {
-                // Plan::resolve has refused what this build cannot reach.
-                let (shell, folder) = reach.shell(host.place()).ok()?;
-                if let Some(folder) = folder {
-                    folders.insert(host.name.clone(), folder);
-                }
-                let shell = LoggedShell::new(shell, &host.name, sessions.clone());
-                Some(Host {
-                    name: host.name.clone(),
-                    address: host.address.clone(),
-                    params: host.params(),
-                    distro: plan.options.distro.clone(),
-                    shell: Arc::new(shell),
-                })
-            })
-            .collect();
+        let several = plan.hosts.len() > 1;
+        let mut hosts = Vec::new();
+        let mut answers = BTreeMap::new();
+        for reached in reached {
+            let Some(host) = plan.hosts.iter().find(|host| host.name == reached.name) else {
+                continue;
+            };
+            if let Some(folder) = reached.folder {
+                folders.insert(host.name.clone(), folder);
+            }
+            answers.insert(host.name.clone(), reached.answer);
+            let mut shell: Arc<dyn Shell> = reached.shell;
+            if several {
+                let observer = cx.observer.clone();
+                shell = Arc::new(watched::WatchedShell::new(shell, &host.name, observer));
+            }
+            hosts.push(Host {
+                name: host.name.clone(),
+                address: host.address.clone(),
+                params: host.params(),
+                distro: plan.options.distro.clone(),
+                shell: Arc::new(LoggedShell::new(shell, &host.name, sessions.clone())),
+            });
+        }
         let tally = Tally::new(plan.tests().count());
         Self {
             plan,
@@ -143,6 +158,9 @@ impl<'a> Controller<'a> {
             sessions,
             hosts,
             lost: Vec::new(),
+            answers,
+            noted: Mutex::default(),
+            rebooted: AtomicBool::new(false),
             folders,
             reach,
             logs: logs::LogFetcher::default(),
@@ -174,6 +192,8 @@ impl<'a> Controller<'a> {
         }
         self.give_back();
         self.reach.close();
+        let noted = std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+        noted.into_iter().for_each(|text| self.tally.note(text));
         if self.cx.cancel.is_cancelled() {
             if self.time_up.load(Ordering::SeqCst) && self.cx.cancel.urgency() == Urgency::Stop {
                 self.tally.time_up = true;
@@ -201,7 +221,9 @@ impl<'a> Controller<'a> {
             expected: self.expected,
         });
         self.reach_hosts()?;
-        self.take_hosts()?;
+        if !self.take_hosts()? {
+            return Ok(());
+        }
         self.set_up_hosts()?;
         let plan = self.plan;
         for profile in &plan.profiles {

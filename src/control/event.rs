@@ -118,10 +118,30 @@ pub enum Event {
         /// Failure directory, below the result.
         log: String,
     },
-    /// A step on a host that takes a while: a reboot.
-    Step {
-        /// What.
-        text: String,
+    /// What is done on one host; several are worked on at once.
+    HostDoing {
+        /// Which.
+        host: String,
+        /// What, as `install 2 packages`; `None`: it waits for the others.
+        what: Option<String>,
+        /// Takes long or matters, so that a log without a terminal has it too.
+        notable: bool,
+    },
+    /// A command begins on a host of several, or ends.
+    HostCommand {
+        /// Which.
+        host: String,
+        /// Tells commands apart.
+        id: u64,
+        /// What is run; `None`: it ended.
+        what: Option<String>,
+    },
+    /// A host is left out from here on.
+    HostLost {
+        /// Which.
+        host: String,
+        /// Why.
+        message: String,
     },
     /// Something that spoils figures or was left out; said in the summary too.
     Note {

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::cancel::CancelToken;
 use super::context::Context;
-use super::event::Event;
+use super::event::{Event, Observer};
 use super::journal::JournalError;
 use super::undo::Undo;
-use crate::shell::{CommandLine, Exit, Shell, ShellError, ShellExt};
+use crate::shell::{CommandLine, Exit, Limits, Shell, ShellError};
 use crate::text;
 
 /// How long a look at the mark may take.
@@ -223,7 +224,7 @@ impl HoldError {
 
 /// What a look found.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
+pub(super) struct Found {
     folder: String,
     folder_there: bool,
     holder: Option<Holder>,
@@ -241,44 +242,75 @@ pub fn take(
     cx: &Context,
     wait: Duration,
 ) -> Result<(), HoldError> {
-    let until = Instant::now().checked_add(wait);
-    let mut told = false;
+    let waiting = Waiting {
+        cancel: &cx.cancel,
+        observer: cx.observer.as_ref(),
+        until: Instant::now().checked_add(wait),
+    };
     loop {
-        let found = look(host, shell.as_ref(), cx)?;
-        match found.holder {
-            None => {
-                if leave(host, shell, mark, &found, cx)? {
-                    return Ok(());
-                }
-            }
-            Some(holder) => {
-                let held = HoldError::Held {
-                    host: host.to_owned(),
-                    holder: Box::new(holder),
-                };
-                if until.is_some_and(|until| Instant::now() >= until) {
-                    return Err(held);
-                }
-                if !std::mem::replace(&mut told, true) {
-                    let text = format!("{held}: waiting");
-                    cx.observer.event(&Event::Note { text });
-                }
-            }
+        let found = wait_until_free(host, shell.as_ref(), &waiting)?;
+        if leave(host, shell, mark, &found, cx)? {
+            return Ok(());
         }
-        if cx.cancel.is_cancelled() {
-            return Err(HoldError::Interrupted);
-        }
-        std::thread::sleep(PAUSE);
+        waiting.pause()?;
     }
 }
 
-fn look(host: &str, shell: &dyn Shell, cx: &Context) -> Result<Found, HoldError> {
+/// How a host that is held is waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting<'a> {
+    pub(super) cancel: &'a CancelToken,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) until: Option<Instant>,
+}
+
+impl Waiting<'_> {
+    fn pause(&self) -> Result<(), HoldError> {
+        if self.cancel.is_cancelled() {
+            return Err(HoldError::Interrupted);
+        }
+        std::thread::sleep(PAUSE);
+        Ok(())
+    }
+}
+
+/// Looks who has a host until nobody has; changes nothing there.
+///
+/// # Errors
+/// As [`take`].
+pub(super) fn wait_until_free(
+    host: &str,
+    shell: &dyn Shell,
+    waiting: &Waiting<'_>,
+) -> Result<Found, HoldError> {
+    let mut told = false;
+    loop {
+        let mut found = look(host, shell, waiting.cancel)?;
+        let Some(holder) = found.holder.take() else {
+            return Ok(found);
+        };
+        let held = HoldError::Held {
+            host: host.to_owned(),
+            holder: Box::new(holder),
+        };
+        if waiting.until.is_some_and(|until| Instant::now() >= until) {
+            return Err(held);
+        }
+        if !std::mem::replace(&mut told, true) {
+            let text = format!("{held}: waiting");
+            waiting.observer.event(&Event::Note { text });
+        }
+        waiting.pause()?;
+    }
+}
+
+fn look(host: &str, shell: &dyn Shell, cancel: &CancelToken) -> Result<Found, HoldError> {
     let command = CommandLine::script(LOOK)
         .arg("look")
         .arg(text::file_name(host))
         .arg(moved_to(shell));
-    let answer = shell.text(&command, &cx.limits().within(SHORT));
-    Ok(read(&answer.map_err(|source| failed(host, source))?))
+    let answer = shell.glance(&command, &Limits::new(cancel.clone()).within(SHORT));
+    Ok(read(&answer.map_err(|source| failed(host, source))?.text()))
 }
 
 /// Returns where `RUNPERF_STATE_DIR` moves the mark of this machine.

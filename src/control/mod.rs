@@ -1,5 +1,6 @@
 //! The conductor: the plan, the loop over profiles and tests, cancellation, events.
 
+pub(crate) mod before;
 pub mod cancel;
 pub mod context;
 pub mod controller;
@@ -8,6 +9,7 @@ pub mod hold;
 pub mod journal;
 pub mod mask;
 pub mod options;
+pub mod parallel;
 pub mod plan;
 pub mod private;
 pub mod progress;

@@ -9,6 +9,11 @@ use serde_json::{Map, Value};
 use crate::cli::item::{HostArg, Item};
 use crate::secret::Secret;
 
+/// Default of `--parallel-hosts`.
+pub const PARALLEL_HOSTS: usize = 32;
+/// Default of `--calm-limit`, as the older tool has it.
+pub const CALM_LIMIT: Duration = crate::host::calm::AT_MOST;
+
 /// Everything the command line says about a run; nothing in it is checked against the world yet.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
@@ -34,6 +39,10 @@ pub struct RunOptions {
     pub host_setup_script: Option<PathBuf>,
     /// Reboot the hosts after that.
     pub host_setup_reboot: bool,
+    /// How long a host that was set up or rebooted is waited for to calm down; zero is off.
+    pub calm_limit: Duration,
+    /// Hosts worked on at once; at least 1.
+    pub parallel_hosts: usize,
     /// Run in guests while their image is made.
     pub worker_setup_script: Option<PathBuf>,
     /// Host parameters by address; stronger than files.

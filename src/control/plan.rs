@@ -17,7 +17,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use error::PlanError;
-pub(crate) use files::find_installer;
 pub(crate) use hosts::is_this_machine;
 pub(crate) use json::digest;
 pub use only::OnlyError;
@@ -26,6 +25,7 @@ use super::options::RunOptions;
 use super::reach::Place;
 use crate::config::{Config, host_params};
 use crate::host::HostParams;
+use crate::host::packages::Package;
 use crate::profiles::Profile;
 use crate::secret::Redactor;
 use crate::tests::params::ParamError;
@@ -150,7 +150,7 @@ pub struct HostSetup {
     /// Script and its text.
     pub script: Option<(PathBuf, Vec<u8>)>,
     /// Packages to install.
-    pub packages: Vec<String>,
+    pub packages: Vec<Package>,
 }
 
 impl Plan {

@@ -4,6 +4,7 @@
 //! standard error through one [`Screen`], which the log uses as well, so that log lines scroll
 //! above the block instead of through it.
 
+mod each_host;
 mod expected;
 mod live;
 mod plain;
@@ -57,16 +58,21 @@ enum Style {
 }
 
 impl Progress {
-    /// Starts showing; `host` names the main host, `durations` say how long each test may take,
-    /// in order of running.
-    pub fn start(mode: Mode, host: &str, durations: Vec<Option<Duration>>, screen: Screen) -> Self {
+    /// Starts showing; `hosts` are in order, the main one first, `durations` say how long each test
+    /// may take, in order of running.
+    pub fn start(
+        mode: Mode,
+        hosts: Vec<String>,
+        durations: Vec<Option<Duration>>,
+        screen: Screen,
+    ) -> Self {
         let style = match mode {
             Mode::None => Style::Silent,
             Mode::Auto if screen.is_terminal() => Style::Live,
             Mode::Auto | Mode::Plain => Style::Plain,
         };
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(host, durations, Instant::now())),
+            state: Mutex::new(State::new(&hosts, durations, Instant::now())),
             screen,
             style,
             stop: Mutex::new(false),
@@ -86,7 +92,7 @@ impl Progress {
     pub fn printer(&self) -> impl FnMut() + Send + 'static {
         let shared = self.shared.clone();
         move || {
-            let block = live::block(&shared.state(), Instant::now(), 100);
+            let block = live::block(&shared.state(), Instant::now(), (100, usize::MAX));
             shared.screen.line(&block.join("\n"));
         }
     }
@@ -135,7 +141,7 @@ impl Shared {
             match self.style {
                 Style::Live => self
                     .screen
-                    .draw(|width| live::block(&self.state(), now, width)),
+                    .draw(|size| live::block(&self.state(), now, size)),
                 Style::Plain if now.duration_since(alive) >= ALIVE => {
                     alive = now;
                     let line = plain::alive(&self.state(), now);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::options::{HostKeys, PasswordSource, RunOptions};
+use super::options::{CALM_LIMIT, HostKeys, PARALLEL_HOSTS, PasswordSource, RunOptions};
 use super::plan::{Plan, PlanError};
 use crate::cli::item::{HostArg, Item};
 use crate::config::Config;
@@ -158,6 +158,8 @@ impl Stored {
             worker_packages: Vec::new(),
             host_setup_script: self.host_setup_script.map(|script| script.path),
             host_setup_reboot: false,
+            calm_limit: CALM_LIMIT,
+            parallel_hosts: PARALLEL_HOSTS,
             worker_setup_script: None,
             force_params,
             paths: Vec::new(),
@@ -186,6 +188,10 @@ pub struct Asked {
     pub wait_held: Duration,
     /// `--no-reboot`.
     pub no_reboot: bool,
+    /// `--calm-limit`.
+    pub calm_limit: Duration,
+    /// `--parallel-hosts`.
+    pub parallel_hosts: usize,
     /// `--host-keys`.
     pub host_keys: HostKeys,
     /// `--default-passwords`.
@@ -239,6 +245,8 @@ pub fn plan(
     }
     plan.options.wait_held = asked.wait_held;
     plan.options.no_reboot = asked.no_reboot;
+    plan.options.calm_limit = asked.calm_limit;
+    plan.options.parallel_hosts = asked.parallel_hosts;
     plan.options.host_keys = asked.host_keys;
     plan.options.passwords = asked.passwords;
     plan.options.command_line = asked.command_line;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::before::{self, BeforeError};
 use super::cancel::{self, CancelToken};
 use super::context::{Context, Reboots};
 use super::controller::{Controller, Tally};
@@ -15,7 +16,7 @@ use super::plan::{Plan, digest};
 use super::progress::{Mode, Previous, Progress, Screen, find_previous};
 use super::reach::Reach;
 use super::resume::PLAN_FILE;
-use crate::cli::exit::ExitCode;
+use crate::cli::exit::{ExitCode, FAILED, INTERRUPTED, USAGE};
 use crate::secret::{Redactor, is_secret_name};
 use crate::store::metadata::Metadata;
 use crate::store::metadata_file::MetadataFile;
@@ -53,6 +54,9 @@ pub enum StartError {
     /// Changes of machines could not be written down.
     #[error("cannot start the run")]
     Journal(#[from] JournalError),
+    /// A host cannot be had.
+    #[error(transparent)]
+    Before(#[from] BeforeError),
     /// Signals cannot be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] std::io::Error),
@@ -64,7 +68,17 @@ impl StartError {
         match self {
             StartError::Store(error) => error.hint(),
             StartError::Journal(error) => error.hint(),
+            StartError::Before(error) => error.hint(),
             StartError::Signals(_) => None,
+        }
+    }
+
+    /// Returns the exit code of the program.
+    pub fn exit(&self) -> ExitCode {
+        match self {
+            StartError::Before(BeforeError::Twice { .. }) => USAGE,
+            StartError::Before(BeforeError::Interrupted) => INTERRUPTED,
+            _ => FAILED,
         }
     }
 }
@@ -72,33 +86,39 @@ impl StartError {
 /// Runs a plan.
 ///
 /// # Errors
-/// When the result directory cannot be created; nothing has run then. Everything later is part
-/// of the outcome.
+/// When another run holds a host, or the result directory cannot be created; nothing has run then,
+/// and no directory was made. Everything later is part of the outcome.
 pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, StartError> {
     let plan_text = plan.to_json(redactor);
-    let root = output_path(plan);
-    let parent = root
-        .parent()
+    let parent = plan
+        .output
+        .as_deref()
+        .and_then(Path::parent)
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let previous = match plan.resumes {
         true => None,
         false => find_previous(parent, &digest(&plan_text), plan),
     };
+    let place: Arc<OnceLock<PathBuf>> = Arc::default();
 
     let cancel = CancelToken::default();
     let durations = durations(plan, previous.as_ref());
     let expected = durations.iter().copied().sum();
     let progress = Progress::start(
         show.mode,
-        &plan.hosts[0].name,
+        plan.hosts.iter().map(|host| host.name.clone()).collect(),
         durations,
         show.screen.clone(),
     );
     let last_words = {
-        let (screen, root) = (show.screen.clone(), root.clone());
+        let (screen, place) = (show.screen.clone(), place.clone());
         move || {
             screen.clear();
+            let Some(root) = place.get() else {
+                screen.line("interrupted three times: left at once, before anything was done");
+                return;
+            };
             screen.line(&format!(
                 "interrupted three times: left at once, what was measured is in {}",
                 root.display()
@@ -112,6 +132,20 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     let signals = cancel::install(cancel.clone(), last_words, progress.printer())
         .map_err(StartError::Signals)?;
 
+    let passwords = plan.options.passwords.iter();
+    let passwords = passwords.filter_map(|source| source.read().ok()).flatten();
+    let reach = Reach::new(plan.options.host_keys, passwords.collect());
+    let observer = progress.observer();
+    let hosts = match before::look(plan, &reach, &cancel, observer.as_ref()) {
+        Ok(hosts) => hosts,
+        Err(error) => {
+            reach.close();
+            return Err(error.into());
+        }
+    };
+
+    let root = output_path(plan);
+    let root = place.get_or_init(|| root).as_path();
     let Place {
         store,
         file,
@@ -119,9 +153,9 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         custom,
         common,
     } = if plan.resumes {
-        open_again(plan, &root, redactor, &show.long_options)?
+        open_again(plan, root, redactor, &show.long_options)?
     } else {
-        open_new(plan, &root, redactor, &show.long_options, &plan_text)?
+        open_new(plan, root, redactor, &show.long_options, &plan_text)?
     };
     let absolute = store.root().to_owned();
 
@@ -140,19 +174,17 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         run_id,
         root: absolute,
         cancel: cancel.clone(),
-        observer: progress.observer(),
+        observer,
         redactor: redactor.clone(),
         metadata: custom,
         monitor_interval: plan.options.monitor_interval,
+        parallel_hosts: plan.options.parallel_hosts,
         journal,
         reboots: match plan.options.no_reboot {
             true => Reboots::Forbidden,
             false => Reboots::Allowed,
         },
     };
-    let passwords = plan.options.passwords.iter();
-    let passwords = passwords.filter_map(|source| source.read().ok()).flatten();
-    let reach = Reach::new(plan.options.host_keys, passwords.collect());
     let time_up = Arc::new(AtomicBool::new(false));
     let alarm = Alarm::set(plan.options.time_limit, cancel, time_up.clone());
     let mut tally = Controller::new(
@@ -164,10 +196,20 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         expected,
         time_up,
         reach,
+        hosts,
     )
     .run();
     drop(alarm);
     drop(progress);
+    if let Some(held) = tally.held.take() {
+        // Somebody was faster between the look and the mark. Nothing was done, so nothing is left.
+        if !plan.resumes
+            && let Err(error) = std::fs::remove_dir_all(root)
+        {
+            tracing::warn!(%error, "the empty result could not be removed");
+        }
+        return Err(BeforeError::Held(held).into());
+    }
     for note in &plan.notes {
         tally.notes.push(note.clone());
     }
@@ -436,10 +478,10 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
         for note in &tally.notes {
             let _ = writeln!(text, "note:     {}", crate::text::one_line(note));
         }
-        for left in &tally.left {
+        for left in tally.left.iter().chain(&tally.left_on_lost) {
             let _ = writeln!(text, "left:     {}", crate::text::one_line(left));
         }
-        if !tally.left.is_empty() {
+        if !tally.left.is_empty() || !tally.left_on_lost.is_empty() {
             let _ = writeln!(text, "next:     run-perf --recover {place}");
         }
         if tally.ran > 0 {

@@ -23,7 +23,8 @@ pub struct Calm {
 }
 
 /// Waits until the whole part of the one-minute load average is 0, looking every `poll`, for
-/// `at_most`. An `at_most` of zero looks once.
+/// `at_most`. An `at_most` of zero looks once. `tell` gets the load of each look after which the
+/// waiting goes on.
 ///
 /// # Errors
 /// When the load cannot be read, or the run is cancelled ([`ShellError::Interrupted`]).
@@ -32,6 +33,7 @@ pub fn wait(
     limits: &Limits,
     poll: Duration,
     at_most: Duration,
+    mut tell: impl FnMut(f64),
 ) -> Result<Calm, ShellError> {
     let started = Instant::now();
     let command = CommandLine::new("cat").arg("/proc/loadavg");
@@ -60,6 +62,7 @@ pub fn wait(
                 calm: load1 < 1.0,
             });
         }
+        tell(load1);
         let next = Instant::now() + poll.min(at_most.saturating_sub(waited));
         while Instant::now() < next {
             if limits.cancel.is_cancelled() {
@@ -89,14 +92,14 @@ mod tests {
             .answer("cat /proc/loadavg", "3.10 2 1 1/9 9\n")
             .answer("cat /proc/loadavg", "1.00 2 1 1/9 9\n")
             .answer("cat /proc/loadavg", "0.99 2 1 1/9 9\n");
-        let calm = wait(&shell, &limits(), Duration::ZERO, AT_MOST).expect("answers");
+        let calm = wait(&shell, &limits(), Duration::ZERO, AT_MOST, |_| {}).expect("answers");
         assert!(calm.calm && shell.commands().len() == 3, "{calm:?}");
     }
 
     #[test]
     fn a_machine_that_never_calms_down_is_said_to_be_busy() {
         let shell = ScriptedShell::new("foo").answer("cat /proc/loadavg", "64.00 2 1 1/9 9\n");
-        let calm = wait(&shell, &limits(), POLL, Duration::ZERO).expect("answers");
+        let calm = wait(&shell, &limits(), POLL, Duration::ZERO, |_| {}).expect("answers");
         assert_eq!(
             (calm.calm, calm.load1, shell.commands().len()),
             (false, 64.0, 1)
@@ -109,7 +112,7 @@ mod tests {
         let cancel = limits.cancel.clone();
         let shell = ScriptedShell::new("foo").answer("cat /proc/loadavg", "64.00 2 1 1/9 9\n");
         let result = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait(&shell, &limits, AT_MOST, AT_MOST));
+            let waiting = scope.spawn(|| wait(&shell, &limits, AT_MOST, AT_MOST, |_| {}));
             while shell.commands().is_empty() {
                 std::thread::yield_now();
             }
@@ -125,6 +128,6 @@ mod tests {
     #[test]
     fn a_machine_without_a_load_average_is_an_error() {
         let shell = ScriptedShell::new("foo").answer("cat /proc/loadavg", "nonsense");
-        assert!(wait(&shell, &limits(), POLL, POLL).is_err());
+        assert!(wait(&shell, &limits(), POLL, POLL, |_| {}).is_err());
     }
 }

@@ -4,6 +4,7 @@ pub mod calm;
 pub mod facts;
 pub(crate) mod filters;
 pub mod monitor;
+pub mod packages;
 pub mod reboot;
 pub mod spoilers;
 

@@ -223,6 +223,10 @@ impl Shell for LoggedShell {
         self.inner.connect(socket, limits)
     }
 
+    fn glance(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
+        self.inner.glance(command, limits)
+    }
+
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }

@@ -194,6 +194,14 @@ pub trait Shell: Send + Sync + fmt::Debug {
             source: std::io::ErrorKind::Unsupported.into(),
         })
     }
+    /// Runs a small program that changes nothing, ends by itself and reads no input, and leaves no
+    /// trace of it on the machine; standard error may stand among its output.
+    ///
+    /// # Errors
+    /// As [`Shell::run`].
+    fn glance(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
+        self.run(command, limits)
+    }
     /// Returns whether this is the machine the program itself runs on.
     fn is_local(&self) -> bool {
         false

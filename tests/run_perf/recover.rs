@@ -197,21 +197,23 @@ fn a_host_that_is_held_is_refused_and_given_back_by_recovery() {
     assert_eq!(second.code, 1, "{}", second.stdout);
     let result = place.path().join("r");
     for words in [
-        "stopped:  host `localhost` is held by run `",
+        "error: host `localhost` is held by run `",
         "that died (profile Localhost, since ",
         &format!(
             "give the host back first: run-perf --recover {}",
             result.display()
         ),
     ] {
-        assert!(second.stdout.contains(words), "{words}: {}", second.stdout);
+        assert!(second.stderr.contains(words), "{words}: {}", second.stderr);
     }
-    assert!(!place.exists("second/Localhost"), "no test ran");
+    assert!(!place.exists("second"), "not even a directory was made");
 
     let refused = recover(&place, &["--force", "--output", "r", "--", "dummy"]);
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     assert!(
-        refused.stderr.contains("run-perf --recover r"),
+        refused
+            .stderr
+            .contains(&format!("run-perf --recover {}", result.display())),
         "{}",
         refused.stderr
     );
@@ -249,7 +251,8 @@ fn a_run_that_goes_on_is_waited_for_and_never_recovered() {
     );
     let refused = recover(&place, &["--output", "now", "--", "dummy"]);
     assert_eq!(refused.code, 1, "{}", refused.stdout);
-    assert!(refused.stdout.contains("--wait-held"), "{}", refused.stdout);
+    assert!(refused.stderr.contains("--wait-held"), "{}", refused.stderr);
+    assert!(!place.exists("now"), "no directory was made");
 
     let waited = recover(
         &place,

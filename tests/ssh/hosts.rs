@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use runperf::shell::{CommandLine, Shell};
 use serde_json::Value;
 
 use crate::skip_unless;
-use crate::support::{program, running};
+use crate::support::{Sshd, limits, program, running};
 use crate::testbed::{self, Hosts};
 
 /// Hosts that are up; host 4 of the tests is one that is not.
@@ -282,4 +283,94 @@ fn nothing_is_left_after_an_orderly_run() {
             .is_some_and(|line| line.contains("clean")),
         "{journal}"
     );
+}
+
+#[test]
+fn one_machine_under_two_names_is_refused_before_anything_is_made() {
+    let hosts = skip_unless!(hosts());
+    let again = format!("same:root@{}:22", hosts.address(1));
+    let (code, out, err) = hosts.run(&[
+        "--hosts",
+        &hosts.host(1).replace("h1", "one"),
+        &hosts.host(2).replace("h2", "other"),
+        &again,
+        "--output",
+        "twice",
+        "--",
+        "dummy",
+    ]);
+    assert_eq!(code, 2, "{out}\n{err}");
+    let address = hosts.address(1);
+    let said =
+        format!("error: hosts `one` ({address}) and `same` ({address}) are the same machine");
+    assert!(err.contains(&said), "{err}");
+    assert!(!hosts.path("twice").exists());
+}
+
+#[test]
+fn a_host_that_is_held_costs_no_result_directory_and_leaves_nothing_behind() {
+    let hosts = skip_unless!(hosts());
+    let held = hosts.host(2).replace("h2", "held");
+    let command = r#"command:{"command": ["sleep", "6262"], "samples": 1, "metrics": [{"name": "answers", "regex": "(\\d+)", "primary": true}]}"#;
+    let mut first = hosts
+        .run_perf()
+        .args(["--hosts", &held, "--output", "holder", "--", command])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("run-perf starts");
+    for _ in 0..1200 {
+        if running("sleep 6262")
+            .iter()
+            .any(|line| line.starts_with("sleep"))
+        {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    for other in [
+        vec!["--output", "second"],
+        vec!["--force", "--output", "kept"],
+    ] {
+        fs::create_dir_all(hosts.path("kept")).expect("made");
+        fs::write(hosts.path("kept/RUNPERF_METADATA"), "build:1\n").expect("written");
+        let free = hosts.host(1).replace("h1", "free");
+        let (code, out, err) =
+            hosts.run(&[&other[..], &["--hosts", &free, &held, "--", "dummy"]].concat());
+        assert_eq!(code, 1, "{out}\n{err}");
+        assert!(err.contains("error: host `held` is held by run `"), "{err}");
+        assert!(
+            err.contains("holder") && err.contains("--wait-held"),
+            "{err}"
+        );
+    }
+    assert!(!hosts.path("second").exists());
+    let kept = fs::read_to_string(hosts.path("kept/RUNPERF_METADATA")).expect("there");
+    assert_eq!(kept, "build:1\n", "--force did not replace it");
+    let status = Command::new("kill")
+        .args(["-INT", &first.id().to_string()])
+        .status();
+    assert!(status.expect("there is kill").success());
+    assert_eq!(first.wait().expect("ends").code(), Some(130));
+}
+
+#[test]
+fn a_glance_leaves_no_folder_on_the_machine() {
+    let sshd = skip_unless!(Sshd::start());
+    let shell = sshd.shell();
+    let command = CommandLine::script("echo \"it's $1\"").args(["x", "a b"]);
+    let seen = shell.glance(&command, &limits()).expect("it answers");
+    assert_eq!(
+        (seen.exit.success(), seen.text().as_str()),
+        (true, "it's a b\n")
+    );
+    assert!(!Path::new(shell.folder()).exists());
+    shell
+        .run(&CommandLine::new("true"), &limits())
+        .expect("it runs");
+    assert!(
+        Path::new(shell.folder()).exists(),
+        "any other command makes it"
+    );
+    shell.close().expect("closed");
 }

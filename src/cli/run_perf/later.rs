@@ -8,8 +8,6 @@ use clap::Args;
 pub(super) struct Later {
     #[arg(long, hide = true)]
     ask_password: bool,
-    #[arg(long, hide = true, value_name = "N")]
-    parallel_hosts: Option<String>,
     #[arg(long, hide = true, value_name = "FILE")]
     html: Option<String>,
     #[arg(long, hide = true, value_name = "FILE|DIR")]
@@ -23,14 +21,12 @@ impl Later {
     pub(super) fn used(&self) -> Option<&'static str> {
         let Self {
             ask_password,
-            parallel_hosts,
             html,
             racefile,
             keep,
         } = self;
         [
             ("--ask-password", *ask_password),
-            ("--parallel-hosts", parallel_hosts.is_some()),
             ("--html", html.is_some()),
             ("--racefile", racefile.is_some()),
             ("--keep", *keep),

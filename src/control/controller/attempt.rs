@@ -69,9 +69,11 @@ impl Controller<'_> {
         facts: &mut WorkerFacts,
     ) {
         let name = format!("{}/{}", profile.name, planned.name);
-        let attempts = self.plan.options.retry_tests;
+        let mut attempts = self.plan.options.retry_tests;
         let mut failed_before = String::new();
-        for attempt in 1..=attempts {
+        let mut attempt = 0;
+        while attempt < attempts {
+            attempt += 1;
             if self.cx.cancel.is_cancelled() || self.hosts.is_empty() {
                 return;
             }
@@ -116,6 +118,11 @@ impl Controller<'_> {
                 Err(error) => {
                     let (message, log) = self.attempt_failed(profile, planned, attempt, &error);
                     failed_before.clone_from(&log);
+                    // Without the hosts that are gone it is another test: the attempt does not count.
+                    let lost = self.drop_lost(Some((&mut *in_force, &mut *facts))) > 0;
+                    if lost && !self.hosts.is_empty() {
+                        attempts += 1;
+                    }
                     if attempt == attempts {
                         if let Some(hint) = error.hint()
                             && !message.contains(&hint)
@@ -134,7 +141,6 @@ impl Controller<'_> {
                         message,
                         log,
                     });
-                    self.drop_lost(Some((in_force, facts)));
                 }
             }
         }

@@ -3,14 +3,14 @@
 
 use serde_json::Value;
 
-use super::caught::caught;
-use super::reach::each;
+use super::profile::on_all;
 use super::{Controller, Fatal, chain};
 use crate::config::host_params::Measured;
+use crate::control::parallel::each;
 use crate::host::Workers;
 use crate::host::facts::Facts;
 use crate::host::spoilers::{Look, Note};
-use crate::profiles::{Profile, ProfileError};
+use crate::profiles::Profile;
 use crate::shell::ShellError;
 use crate::store::metadata::MachineFacts;
 use crate::store::record::FailureRecord;
@@ -23,9 +23,7 @@ impl Controller<'_> {
     pub(super) fn measure_hosts(&mut self) -> Result<(), Fatal> {
         let mut notes = Vec::new();
         let limits = self.cx.limits();
-        let all = each(&self.hosts, |host| {
-            Measured::take(host.shell.as_ref(), &limits)
-        });
+        let all = self.each(|host| Measured::take(host.shell.as_ref(), &limits));
         for (host, measured) in self.hosts.iter_mut().zip(all) {
             let measured = match measured {
                 Ok(measured) => measured,
@@ -51,9 +49,7 @@ impl Controller<'_> {
     /// Looks for what spoils figures before the run, and returns what was found on each host.
     pub(super) fn look_before(&mut self) -> Vec<Vec<Note>> {
         let limits = self.cx.limits();
-        self.looks = each(&self.hosts, |host| {
-            Look::take(host.shell.as_ref(), &limits).ok()
-        });
+        self.looks = self.each(|host| Look::take(host.shell.as_ref(), &limits).ok());
         let notes: Vec<Vec<Note>> = self
             .looks
             .iter()
@@ -70,7 +66,7 @@ impl Controller<'_> {
     pub(super) fn look_after(&mut self) {
         let limits = self.cx.limits();
         let mut notes = Vec::new();
-        let after = each(&self.hosts, |host| Look::take(host.shell.as_ref(), &limits));
+        let after = self.each(|host| Look::take(host.shell.as_ref(), &limits));
         for (before, now) in self.looks.iter().zip(after) {
             if let (Some(before), Ok(now)) = (before, now) {
                 notes.extend(now.notes_since(before));
@@ -83,9 +79,8 @@ impl Controller<'_> {
     pub(super) fn environment_world(&mut self, notes: &[Vec<Note>]) -> Result<(), Fatal> {
         let mut all = Vec::new();
         let limits = self.cx.limits();
-        let gathered = each(&self.hosts, |host| {
-            Facts::gather(host.shell.as_ref(), &limits, &host.name, &host.distro)
-        });
+        let gathered =
+            self.each(|host| Facts::gather(host.shell.as_ref(), &limits, &host.name, &host.distro));
         for ((host, notes), gathered) in self.hosts.iter().zip(notes).zip(gathered) {
             match gathered {
                 Ok(facts) => all.push(facts.with_params(&host.params).with_notes(notes).to_json()),
@@ -129,35 +124,38 @@ impl Controller<'_> {
                 sections.into_iter().map(clean).collect(),
             )
         };
-        workers
-            .0
-            .iter()
-            .map(|group| group.iter().map(gather).collect())
-            .collect()
+        each(self.cx.parallel_hosts, &workers.0, |group| {
+            group.iter().map(gather).collect()
+        })
     }
 
     /// Writes the facts of a profile just before it is reverted; where they cannot be had the
     /// reason stands instead.
-    pub(super) fn environment_profile(&self, name: &str, instances: &[Box<dyn Profile>]) {
+    pub(super) fn environment_profile(&self, name: &str, instances: &mut [Box<dyn Profile>]) {
         let mut all = Vec::new();
-        let mut failure = None;
-        for (host, profile) in self.hosts.iter().zip(instances) {
-            match caught(|| profile.facts(host, &self.cx)) {
-                Ok(Ok(facts)) => all.push(facts.to_json()),
-                Ok(Err(ProfileError::Interrupted)) => return,
-                Ok(Err(error)) => failure = Some((chain(&error), FailureRecord::of(&error))),
-                Err(panic) => failure = Some((panic.to_string(), FailureRecord::of(&panic))),
+        let gathered = on_all(&self.hosts, instances, &self.cx, |profile, host, cx| {
+            Ok(profile.facts(host, cx)?)
+        });
+        for (host, facts) in self.hosts.iter().zip(gathered) {
+            match facts {
+                Ok(facts) => all.push(facts.to_json()),
+                Err(error) if error.is_interruption() => return,
+                Err(error) => {
+                    let details = format!(
+                        "facts of profile {name} on host `{}` could not be gathered",
+                        host.name
+                    );
+                    let record = FailureRecord::of(&error).details(details).class("facts");
+                    self.record(&self.store.profile_dir(name), record);
+                    let text = self.cx.redactor.clean(&chain(&error));
+                    all.push(serde_json::json!({ "failure": text }));
+                }
             }
         }
-        let value = match failure {
-            None => Value::Array(all),
-            Some((text, record)) => {
-                let record = record
-                    .details(format!("facts of profile {name} could not be gathered"))
-                    .class("facts");
-                self.record(&self.store.profile_dir(name), record);
-                serde_json::json!({ "failure": self.cx.redactor.clean(&text) })
-            }
+        // As the older tool has it where there is nothing else to say.
+        let value = match &all[..] {
+            [only] if only.get("failure").is_some() => only.clone(),
+            _ => Value::Array(all),
         };
         self.add_metadata(&format!("environment_profile_{name}"), &value.to_string());
     }

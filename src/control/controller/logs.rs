@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Controller;
-use super::reach::each;
 use crate::host::Host;
 use crate::shell::{CommandLine, Limits};
 use crate::store::record::FailureRecord;
@@ -15,8 +14,13 @@ const JOURNAL: &str = "journalctl --no-pager --since=@%(since)s";
 const FIRST_LINES: &str = "--lines=20000";
 /// A journal that takes longer is left out.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What the kernel prints when something in it went wrong.
-const CALL_TRACE: &str = "kernel: Call Trace:";
+/// What the kernel prints when something went wrong in it or below it, and what that is called.
+const PATTERNS: [(&str, &str, &str); 4] = [
+    ("kernel: Call Trace:", "kernel call trace", "call-trace"),
+    ("kernel: Kernel panic", "kernel panic", "kernel-panic"),
+    ("[Hardware Error]", "hardware error", "hardware-error"),
+    ("kernel: I/O error, dev ", "disk error", "disk-error"),
+];
 
 /// Knows when logs were fetched last.
 #[derive(Debug, Default)]
@@ -66,37 +70,39 @@ impl Controller<'_> {
         let dir = self.store.root().join(place);
         let limits = self.cx.limits();
         let now = jiff::Timestamp::now().as_second();
-        let files = each(&self.hosts, |host| self.logs.fetch(host, &dir, &limits));
+        let files = self.each(|host| self.logs.fetch(host, &dir, &limits));
         let files = files.into_iter().flatten().collect();
         self.logs.since = Some(now);
         files
     }
 
-    /// Fetches logs after the tests of a profile, and records a call trace of the kernel found there.
+    /// Fetches logs after the tests of a profile, and records what the kernel complained about there.
     pub(super) fn fetch_profile_logs(&mut self, profile: &str) {
         let files = self.fetch_logs(&Path::new(profile).join("__sysinfo__"));
-        let traced: Vec<String> = files
-            .iter()
-            .filter(|path| {
-                std::fs::read(path).is_ok_and(|text| contains(&text, CALL_TRACE.as_bytes()))
-            })
-            .map(|path| self.store.relative(path).display().to_string())
-            .collect();
-        if traced.is_empty() {
-            return;
+        for (pattern, what, class) in PATTERNS {
+            let found: Vec<String> = files
+                .iter()
+                .filter(|path| {
+                    std::fs::read(path).is_ok_and(|text| contains(&text, pattern.as_bytes()))
+                })
+                .map(|path| self.store.relative(path).display().to_string())
+                .collect();
+            if found.is_empty() {
+                continue;
+            }
+            let text = format!("{what} detected in {}", found.join(", "));
+            let record = FailureRecord {
+                exception: text.clone(),
+                traceback: text.clone(),
+                details: Some(format!(
+                    "the kernel reported a problem while the tests of `{profile}` ran"
+                )),
+                class: Some(class.into()),
+                files: Vec::new(),
+            };
+            self.record(Path::new(profile), record);
+            self.note(text);
         }
-        let text = format!("kernel call trace detected in {}", traced.join(", "));
-        let record = FailureRecord {
-            exception: text.clone(),
-            traceback: text.clone(),
-            details: Some(format!(
-                "the kernel reported a problem while the tests of `{profile}` ran"
-            )),
-            class: Some("call-trace".into()),
-            files: Vec::new(),
-        };
-        self.record(Path::new(profile), record);
-        self.note(text);
     }
 }
 

@@ -1,22 +1,25 @@
 //! One profile: apply with attempts, tests, logs, facts, revert.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::caught::{Panic, caught};
-use super::restart::{RestartError, restart};
+use super::restart::RestartError;
 use super::{Controller, Fatal, chain};
 use crate::control::context::Context;
 use crate::control::event::Event;
+use crate::control::parallel::each;
 use crate::control::plan::PlannedProfile;
 use crate::host::{Host, Workers};
 use crate::profiles::{Applied, Profile, ProfileError, Reverted};
+use crate::shell::ShellError;
 use crate::store::record::FailureRecord;
 use crate::tests::params::ParamError;
 
 /// Why an attempt at applying or reverting failed.
 #[derive(Debug, thiserror::Error)]
-enum StepError {
+pub(super) enum StepError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     #[error(transparent)]
@@ -25,6 +28,12 @@ enum StepError {
     Params(#[from] ParamError),
     #[error(transparent)]
     Restart(#[from] RestartError),
+    #[error("cannot wait until host `{host}` calms down")]
+    Calm {
+        host: String,
+        #[source]
+        source: Box<ShellError>,
+    },
     #[error("host `{host}` was rebooted {times} times and would have to be once more")]
     Again { host: String, times: usize },
 }
@@ -35,10 +44,11 @@ const APPLY_REBOOTS: usize = 4;
 const REVERT_REBOOTS: usize = 2;
 
 impl StepError {
-    fn is_interruption(&self) -> bool {
+    pub(super) fn is_interruption(&self) -> bool {
         match self {
             StepError::Profile(ProfileError::Interrupted) => true,
             StepError::Restart(error) => error.is_interruption(),
+            StepError::Calm { source, .. } => matches!(**source, ShellError::Interrupted { .. }),
             _ => false,
         }
     }
@@ -69,6 +79,9 @@ impl Controller<'_> {
             return Ok(());
         };
         self.sessions.enter(self.store.profile_dir(&planned.name));
+        if self.rebooted.swap(false, Ordering::SeqCst) {
+            self.learn_boots();
+        }
         let mut facts = self.worker_facts(&in_force.workers);
         for test in &planned.tests {
             if self.cx.cancel.is_cancelled() || self.hosts.is_empty() {
@@ -82,7 +95,7 @@ impl Controller<'_> {
             self.fetch_profile_logs(&planned.name);
         }
         if !self.cx.cancel.is_cancelled() {
-            self.environment_profile(&planned.name, &in_force.instances);
+            self.environment_profile(&planned.name, &mut in_force.instances);
         }
         self.sessions.enter(self.store.root());
         self.revert(planned, &mut in_force.instances)?;
@@ -91,8 +104,10 @@ impl Controller<'_> {
 
     /// Applies a profile; `None` when it failed after all attempts.
     fn apply(&mut self, planned: &PlannedProfile) -> Result<Option<InForce>, Fatal> {
-        let attempts = self.plan.options.retry_tests;
-        for attempt in 1..=attempts {
+        let mut attempts = self.plan.options.retry_tests;
+        let mut attempt = 0;
+        while attempt < attempts {
+            attempt += 1;
             self.go_on()?;
             self.tell(&Event::ProfileApply {
                 profile: planned.name.clone(),
@@ -120,7 +135,8 @@ impl Controller<'_> {
                         instances,
                         workers: Workers::default(),
                     };
-                    self.drop_lost(Some((&mut in_force, &mut Vec::new())));
+                    let lost = self.drop_lost(Some((&mut in_force, &mut Vec::new())));
+                    attempts += u32::from(lost > 0);
                     self.revert(planned, &mut in_force.instances)?;
                     self.some_host()?;
                 }
@@ -142,13 +158,29 @@ impl Controller<'_> {
             for _ in 0..=APPLY_REBOOTS {
                 match profile.apply(host, cx)? {
                     Applied::Workers(workers) => return Ok(workers),
-                    Applied::Reboot => restart(host, cx)?,
+                    Applied::Reboot => self.reboot_for(host, cx)?,
                 }
             }
             Err(again(host, APPLY_REBOOTS + 1))
         });
         let groups: Result<_, _> = applied.into_iter().collect();
         Ok(Workers(groups?))
+    }
+
+    /// Restarts a host because a profile wants it, and waits until the boot has calmed down.
+    fn reboot_for(&self, host: &Host, cx: &Context) -> Result<(), StepError> {
+        let done = self
+            .restart(host, cx)
+            .map_err(StepError::from)
+            .and_then(|()| {
+                self.calm_down(host, cx).map_err(|source| StepError::Calm {
+                    host: host.name.clone(),
+                    source: Box::new(source),
+                })
+            });
+        self.doing(host, None, false);
+        self.rebooted.store(true, Ordering::SeqCst);
+        done
     }
 
     fn profile_failed(&mut self, planned: &PlannedProfile, attempt: u32, error: &StepError) {
@@ -194,7 +226,7 @@ impl Controller<'_> {
             for _ in 0..=REVERT_REBOOTS {
                 match profile.revert(host, cx)? {
                     Reverted::Clean => return Ok(()),
-                    Reverted::Reboot => restart(host, cx)?,
+                    Reverted::Reboot => self.reboot_for(host, cx)?,
                 }
             }
             Err(again(host, REVERT_REBOOTS + 1))
@@ -237,28 +269,19 @@ fn again(host: &Host, times: usize) -> StepError {
     StepError::Again { host, times }
 }
 
-/// Does one step on every host, each in a thread of its own; a panic is that host's failure.
-fn on_all<T: Send>(
+/// Does one step on every host, on several at once; a panic is that host's failure.
+pub(super) fn on_all<T: Send>(
     hosts: &[Host],
     instances: &mut [Box<dyn Profile>],
     cx: &Context,
     step: impl Fn(&mut dyn Profile, &Host, &Context) -> Result<T, StepError> + Sync,
 ) -> Vec<Result<T, StepError>> {
-    let step = &step;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = hosts
-            .iter()
-            .zip(instances)
-            .map(|(host, profile)| {
-                scope.spawn(move || match caught(|| step(profile.as_mut(), host, cx)) {
-                    Ok(result) => result,
-                    Err(panic) => Err(StepError::from(panic)),
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("panics are caught inside the thread"))
-            .collect()
-    })
+    each(
+        cx.parallel_hosts,
+        hosts.iter().zip(instances),
+        |(host, profile)| match caught(|| step(profile.as_mut(), host, cx)) {
+            Ok(result) => result,
+            Err(panic) => Err(StepError::from(panic)),
+        },
+    )
 }

@@ -1,23 +1,31 @@
 //! Hosts that answer, and those that do not any more: these are dropped, the others go on.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::facts::WorkerFacts;
 use super::profile::InForce;
 use super::{Controller, Fatal, chain};
+use crate::control::before::{Identity, SIGN, sign_of_life};
 use crate::control::event::Event;
+use crate::control::parallel::each;
 use crate::host::Host;
-use crate::shell::{CommandLine, ShellError, ShellExt};
+use crate::shell::ShellError;
 use crate::store::record::FailureRecord;
 
-/// What a sign of life may take, connecting included.
-const SIGN: Duration = Duration::from_secs(60);
-
 impl Controller<'_> {
-    /// Connects to every host before anything is done; those that do not answer are dropped.
+    /// Drops the hosts that did not answer, before anything is done.
     pub(super) fn reach_hosts(&mut self) -> Result<(), Fatal> {
-        self.drop_lost(None);
+        for index in (0..self.hosts.len()).rev() {
+            let name = &self.hosts[index].name;
+            if !matches!(self.answers.get(name), Some(Err(_))) {
+                continue;
+            }
+            let host = self.hosts.remove(index);
+            if let Some(Err(error)) = self.answers.remove(&host.name) {
+                self.lost(host, &error);
+            }
+        }
+        self.tally.lost.reverse();
         self.go_on()?;
         self.some_host()
     }
@@ -33,23 +41,31 @@ impl Controller<'_> {
         Ok(())
     }
 
-    /// Drops the remote hosts that give no sign of life, with their workers. What is in force on
-    /// them is taken back at the end, if they are there again.
-    pub(super) fn drop_lost(&mut self, mut work: Option<(&mut InForce, &mut WorkerFacts)>) {
+    /// Drops the remote hosts that give no sign of life, with their workers, and returns how many.
+    /// What is in force on them is taken back at the end, if they are there again.
+    pub(super) fn drop_lost(
+        &mut self,
+        mut work: Option<(&mut InForce, &mut WorkerFacts)>,
+    ) -> usize {
+        let before = self.lost.len();
         let limits = self.cx.limits();
-        let signs = each(&self.hosts, |host| {
+        let signs = self.each(|host| {
             if host.shell.is_local() {
-                return Ok(());
+                return None;
             }
-            let sign = CommandLine::new("true");
-            host.shell
-                .text(&sign, &limits.clone().within(SIGN))
-                .map(drop)
+            Some(sign_of_life(host.shell.as_ref(), &limits))
         });
         for (index, sign) in signs.into_iter().enumerate().rev() {
-            let Err(error) = sign else { continue };
+            let error = match sign {
+                None => continue,
+                Some(Ok(who)) => {
+                    self.compare_boots(index, who);
+                    continue;
+                }
+                Some(Err(error)) => error,
+            };
             if matches!(error, ShellError::Interrupted { .. }) {
-                return;
+                break;
             }
             let host = self.hosts.remove(index);
             if index < self.looks.len() {
@@ -62,6 +78,37 @@ impl Controller<'_> {
                 }
             }
             self.lost(host, &error);
+        }
+        self.lost.len() - before
+    }
+
+    /// Asks which boot every host is in, after it may have been restarted by the run itself.
+    pub(super) fn refresh_boots(&mut self) {
+        if !self.plan.options.host_setup_reboot {
+            return;
+        }
+        self.learn_boots();
+    }
+
+    /// Takes the present boot of every host for the one it should stay in.
+    pub(super) fn learn_boots(&mut self) {
+        let limits = self.cx.limits().within(SIGN);
+        let asked = self.each(|host| Identity::ask(host.shell.as_ref(), &limits));
+        for (host, who) in self.hosts.iter().zip(asked) {
+            if let Ok(who) = who {
+                self.answers.insert(host.name.clone(), Ok(who));
+            }
+        }
+    }
+
+    /// Notes that a host was restarted by somebody else.
+    fn compare_boots(&mut self, index: usize, who: Identity) {
+        let name = self.hosts[index].name.clone();
+        let before = self.answers.insert(name.clone(), Ok(who.clone()));
+        if matches!(before, Some(Ok(before)) if before.boot != who.boot) {
+            self.note(format!(
+                "host `{name}` was restarted meanwhile, not by this run"
+            ));
         }
     }
 
@@ -77,8 +124,9 @@ impl Controller<'_> {
             .details(details)
             .class(error.class());
         let log = self.record(Path::new(""), record);
-        self.tell(&Event::Note {
-            text: format!("host {} LOST: {message}", host.name),
+        self.tell(&Event::HostLost {
+            host: host.name.clone(),
+            message: message.clone(),
         });
         if let Some(hint) = error.hint() {
             self.note(format!("{}: {hint}", host.name));
@@ -88,23 +136,10 @@ impl Controller<'_> {
     }
 }
 
-/// Does something on every host at once; answers come in the order of the hosts.
-pub(super) fn each<T: Send>(hosts: &[Host], work: impl Fn(&Host) -> T + Sync) -> Vec<T> {
-    if let [host] = hosts {
-        return vec![work(host)];
+impl Controller<'_> {
+    /// Does something on every host, on `--parallel-hosts` of them at once; answers come in the
+    /// order of the hosts.
+    pub(super) fn each<T: Send>(&self, work: impl Fn(&Host) -> T + Sync) -> Vec<T> {
+        each(self.cx.parallel_hosts, &self.hosts, work)
     }
-    let work = &work;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = hosts
-            .iter()
-            .map(|host| scope.spawn(move || work(host)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| match thread.join() {
-                Ok(answer) => answer,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
 }

@@ -1,30 +1,39 @@
-//! Once per run: set-up script, packages, facts and logs of the hosts as they were found.
+//! Once per run, on all hosts at once: set-up script, packages, reboot, calming down; then facts and
+//! logs of the hosts as they are.
 
 use std::path::Path;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{Controller, Fatal};
+use super::restart::RestartError;
+use super::{Controller, Fatal, chain};
 use crate::control::Context;
+use crate::control::event::Event;
 use crate::control::journal::JournalError;
 use crate::control::plan::HostSetup;
 use crate::control::private::{FolderError, PrivateFolder};
 use crate::control::undo::Undo;
-use crate::host::Host;
+use crate::host::packages::{self, PackagesError};
+use crate::host::{Host, calm};
 use crate::shell::processes::{MARK, token};
-use crate::shell::{CommandLine, Limits, ShellError, ShellExt};
+use crate::shell::{CommandLine, ShellError, ShellExt};
 
 /// What the older tool gives a set-up script.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(3600);
-/// What the older tool gives an installation of packages.
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why a host could not be set up.
 #[derive(Debug, thiserror::Error)]
 enum SetUpError {
+    #[error("the set-up script failed")]
+    Script(#[source] ShellError),
     #[error(transparent)]
     Shell(#[from] ShellError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
+    #[error(transparent)]
+    Restart(#[from] RestartError),
 }
 
 impl From<FolderError> for SetUpError {
@@ -36,32 +45,73 @@ impl From<FolderError> for SetUpError {
     }
 }
 
+impl SetUpError {
+    /// What a shell said, where one did.
+    fn shell(&self) -> Option<&ShellError> {
+        match self {
+            SetUpError::Script(error)
+            | SetUpError::Shell(error)
+            | SetUpError::Packages(
+                PackagesError::Shell(error) | PackagesError::Folder(FolderError::Shell(error)),
+            ) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn is_interruption(&self) -> bool {
+        match self {
+            SetUpError::Restart(error) => error.is_interruption(),
+            other => matches!(other.shell(), Some(ShellError::Interrupted { .. })),
+        }
+    }
+
+    /// Whether the host is out of reach, which is no fault of what was to be done there.
+    fn is_unreachable(&self) -> bool {
+        match self {
+            SetUpError::Restart(error) => error.is_unreachable(),
+            other => other.shell().is_some_and(ShellError::is_unreachable),
+        }
+    }
+}
+
 impl Controller<'_> {
     pub(super) fn set_up_hosts(&mut self) -> Result<(), Fatal> {
         self.sessions.banner("Setting up hosts");
-        for host in &self.hosts {
-            let limits = self.cx.limits();
-            let done = run_script(
-                host,
-                &self.plan.setup,
-                &self.cx,
-                self.plan.options.keep_tmp_files,
-            )
-            .and_then(|()| Ok(install(host, &self.plan.setup, &limits)?));
+        let done = self.each(|host| {
+            let done = self.set_up(host);
+            self.doing(host, None, false);
+            done
+        });
+        let mut failed = Vec::new();
+        let mut unreachable = false;
+        for (host, done) in self.hosts.iter().zip(done) {
             match done {
                 Ok(()) => {}
-                Err(SetUpError::Shell(ShellError::Interrupted { .. })) => {
-                    return Err(Fatal::Stopped);
+                Err(error) if error.is_interruption() => return Err(Fatal::Stopped),
+                Err(error) if error.is_unreachable() => {
+                    tracing::warn!(host = %host.name, message = %chain(&error), "out of reach while it was set up");
+                    unreachable = true;
                 }
-                Err(error) => {
-                    return Err(Fatal::failed(
-                        format!("host `{}` could not be set up", host.name),
-                        error,
-                    ));
-                }
+                Err(error) => failed.push((host.name.clone(), error)),
             }
         }
         self.go_on()?;
+        if let [(name, _), ..] = &failed[..] {
+            let what = match &failed[1..] {
+                [] => format!("host `{name}` could not be set up"),
+                others => format!(
+                    "host `{name}` could not be set up, nor {}",
+                    crate::control::progress::count(others.len(), "other host")
+                ),
+            };
+            let (_, error) = failed.swap_remove(0);
+            return Err(Fatal::failed(what, error));
+        }
+        if unreachable {
+            self.drop_lost(None);
+            self.some_host()?;
+        }
+        self.refresh_boots();
         self.measure_hosts()?;
         let notes = self.look_before();
         self.go_on()?;
@@ -70,6 +120,64 @@ impl Controller<'_> {
         self.sessions
             .banner("Collecting logs before the first profile");
         self.fetch_logs(Path::new("__sysinfo_before__"));
+        Ok(())
+    }
+
+    /// Says what is done on one host of several.
+    pub(super) fn doing(&self, host: &Host, what: Option<String>, notable: bool) {
+        self.tell(&Event::HostDoing {
+            host: host.name.clone(),
+            what,
+            notable,
+        });
+    }
+
+    fn set_up(&self, host: &Host) -> Result<(), SetUpError> {
+        let (setup, options) = (&self.plan.setup, &self.plan.options);
+        let step = |what: String| self.doing(host, Some(what), true);
+        if let Some((path, _)) = &setup.script {
+            step(format!("set-up script {}", path.display()));
+            run_script(host, setup, &self.cx, options.keep_tmp_files)?;
+        }
+        if !setup.packages.is_empty() {
+            let count = crate::control::progress::count(setup.packages.len(), "package");
+            step(format!("install {count}"));
+            packages::install(host, &setup.packages, &self.cx)?;
+        }
+        if options.host_setup_reboot {
+            self.restart(host, &self.cx)?;
+        }
+        if setup.script.is_some() || !setup.packages.is_empty() || options.host_setup_reboot {
+            self.calm_down(host, &self.cx)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until what set-up or boot left to do on a host is done; a host that stays busy is noted.
+    pub(super) fn calm_down(&self, host: &Host, cx: &Context) -> Result<(), ShellError> {
+        let at_most = self.plan.options.calm_limit;
+        if at_most.is_zero() {
+            return Ok(());
+        }
+        let mut told = false;
+        let shell = host.shell.as_ref();
+        let calm = calm::wait(shell, &cx.limits(), calm::POLL, at_most, |load1| {
+            let what = format!("wait until it calms down (load {load1:.2})");
+            self.doing(host, Some(what), !std::mem::replace(&mut told, true));
+        })?;
+        if !calm.calm {
+            let text = format!(
+                "host `{}` did not calm down within {}, its load is {:.2}: figures may suffer",
+                host.name,
+                crate::control::progress::spell(at_most),
+                calm.load1
+            );
+            self.tell(&Event::Note { text: text.clone() });
+            self.noted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(text);
+        }
         Ok(())
     }
 }
@@ -115,23 +223,5 @@ fn run_script(host: &Host, setup: &HostSetup, cx: &Context, keep: bool) -> Resul
     } else if let Err(left) = folder.remove(&host.shell) {
         tracing::warn!(host = %host.name, message = %left.message, "the folder of the set-up script could not be removed");
     }
-    ran?;
-    Ok(())
-}
-
-fn install(host: &Host, setup: &HostSetup, limits: &Limits) -> Result<(), ShellError> {
-    if setup.packages.is_empty() {
-        return Ok(());
-    }
-    let command = match crate::control::plan::find_installer() {
-        Some("dnf") => CommandLine::new("dnf").args(["install", "-y", "--nobest", "--skip-broken"]),
-        _ => CommandLine::new("apt-get")
-            .args(["install", "-y"])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    };
-    let command = command.args(setup.packages.iter().map(String::as_str));
-    tracing::info!(host = %host.name, packages = setup.packages.len(), "installing packages");
-    host.shell
-        .text(&command, &limits.clone().within(INSTALL_LIMIT))
-        .map(drop)
+    ran.map(drop).map_err(SetUpError::Script)
 }

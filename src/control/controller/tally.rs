@@ -1,9 +1,10 @@
 //! What a run came to.
 
 use crate::cli::exit::{ExitCode, FAILED, INCOMPLETE, INTERRUPTED, NOT_CLEAN, OK};
+use crate::control::hold::HoldError;
 
 /// Counts and what to say at the end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Tally {
     /// Tests of the plan.
     pub tests: usize,
@@ -23,6 +24,10 @@ pub struct Tally {
     pub notes: Vec<String>,
     /// Changes of machines that are still in force, one line each.
     pub left: Vec<String>,
+    /// Changes that are still in force on hosts that are lost, one line each.
+    pub left_on_lost: Vec<String>,
+    /// Another run was faster to take a host.
+    pub held: Option<HoldError>,
     /// Somebody asked to stop.
     pub interrupted: bool,
     /// `--time-limit` was reached.

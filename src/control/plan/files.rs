@@ -6,34 +6,31 @@ use rustix::fs::Access;
 
 use super::{HostSetup, PlanError};
 use crate::control::options::{RunOptions, expand_home};
+use crate::host::packages::Package;
 use crate::store::StoreError;
 
 /// Package managers that can install `--host-rpms`.
-const INSTALLERS: [&str; 2] = ["dnf", "apt-get"];
+const INSTALLERS: [&str; 3] = ["dnf", "yum", "apt-get"];
 
 pub(super) fn host_setup(options: &RunOptions) -> Result<HostSetup, PlanError> {
-    if options.host_setup_reboot {
+    let local = options
+        .hosts
+        .iter()
+        .any(|host| super::is_this_machine(&host.address));
+    if options.host_setup_reboot && local {
         return Err(PlanError::Refused {
-            what: "--host-setup-script-reboot is not in this build yet".into(),
-            hint: "leave the option out and reboot the hosts beforehand",
+            what: "--host-setup-script-reboot would reboot this machine, which run-perf never does"
+                .into(),
+            hint: "leave the option out and reboot this machine beforehand, or run from another one",
         });
     }
     let script = match &options.host_setup_script {
         Some(path) => Some((path.clone(), read("host setup script", path)?)),
         None => None,
     };
-    packages(&options.host_packages, "--host-rpms")?;
-    let remote = options
-        .hosts
-        .iter()
-        .any(|host| !super::is_this_machine(&host.address));
-    if !options.host_packages.is_empty() && remote {
-        return Err(PlanError::Refused {
-            what: "--host-rpms installs on this machine only in this build".into(),
-            hint: "install packages of remote hosts in a --host-setup-script",
-        });
-    }
-    if !options.host_packages.is_empty() {
+    let packages = packages(&options.host_packages, "--host-rpms")?;
+    // Other machines say themselves what they lack.
+    if !packages.is_empty() && local {
         if !rustix::process::geteuid().is_root() {
             return Err(PlanError::Refused {
                 what: "--host-rpms installs packages, which only root may do".into(),
@@ -50,14 +47,11 @@ pub(super) fn host_setup(options: &RunOptions) -> Result<HostSetup, PlanError> {
             });
         }
     }
-    Ok(HostSetup {
-        script,
-        packages: options.host_packages.clone(),
-    })
+    Ok(HostSetup { script, packages })
 }
 
 /// Returns the package manager of this machine: its own family's, since Debian packages dnf too.
-pub(crate) fn find_installer() -> Option<&'static str> {
+fn find_installer() -> Option<&'static str> {
     let path = std::env::var_os("PATH")?;
     let there = |name: &&str| {
         std::env::split_paths(&path)
@@ -99,18 +93,14 @@ pub(super) fn worker_setup(options: &RunOptions, notes: &mut Vec<String>) -> Res
     Ok(())
 }
 
-/// A package that starts with a dash would be an option of the package manager.
-fn packages(names: &[String], option: &str) -> Result<(), PlanError> {
-    match names
-        .iter()
-        .find(|name| name.is_empty() || name.starts_with('-'))
-    {
-        Some(name) => Err(PlanError::Refused {
-            what: format!("`{name}` of {option} is no package, path or URL"),
+fn packages(names: &[String], option: &str) -> Result<Vec<Package>, PlanError> {
+    let parse = |name: &String| {
+        Package::parse(name).map_err(|wrong| PlanError::Refused {
+            what: format!("`{name}` of {option} {wrong}"),
             hint: "name packages, files or URLs",
-        }),
-        None => Ok(()),
-    }
+        })
+    };
+    names.iter().map(parse).collect()
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, PlanError> {

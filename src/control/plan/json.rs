@@ -56,7 +56,7 @@ impl Plan {
             "distro": self.options.distro,
             "guest_distro": self.options.guest_distro,
             "host_setup_script": script,
-            "host_packages": self.setup.packages,
+            "host_packages": self.options.host_packages,
             "profiles": profiles,
             "retry_tests": self.options.retry_tests,
             "time_limit_s": self.options.time_limit.map(|limit| limit.as_secs()),

@@ -60,8 +60,14 @@ impl Plan {
         if !self.setup.packages.is_empty() {
             lines.add(
                 1,
-                format!("host setup: installs {}", self.setup.packages.join(" ")),
+                format!(
+                    "host setup: installs {}",
+                    self.options.host_packages.join(" ")
+                ),
             );
+        }
+        if self.options.host_setup_reboot {
+            lines.add(1, "host setup: reboots every host");
         }
     }
 

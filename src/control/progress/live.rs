@@ -1,16 +1,23 @@
-//! Progress as a block of at most six lines that is rewritten in place.
+//! Progress as a block of at most six lines, and one for each of several hosts, that is rewritten in
+//! place.
 
 use std::time::{Duration, Instant};
 
-use super::spell;
 use super::state::State;
+use super::{each_host, spell};
 use crate::text::one_line;
 
 /// Characters of the bar between its brackets.
 const BAR: usize = 24;
 
-/// Returns the lines of the block, none wider than `width` columns.
-pub(super) fn block(state: &State, now: Instant, width: usize) -> Vec<String> {
+/// Lines of other things a terminal keeps when there are many hosts.
+const SPARE_ROWS: usize = 8;
+/// Hosts that are shown however small the terminal is.
+const LEAST_HOSTS: usize = 3;
+
+/// Returns the lines of the block for a terminal of `(columns, rows)`, none wider than it is; at
+/// most six, and one for each of several hosts.
+pub(super) fn block(state: &State, now: Instant, (width, rows): (usize, usize)) -> Vec<String> {
     let mut lines = vec![place(state, now, width), time(state, now)];
     if let Some(last) = state.failures.last() {
         lines.push(format!("  failures: {} ({last})", state.failures.len()));
@@ -30,6 +37,8 @@ pub(super) fn block(state: &State, now: Instant, width: usize) -> Vec<String> {
             ));
         }
     }
+    let most = rows.saturating_sub(SPARE_ROWS).max(LEAST_HOSTS);
+    lines.extend(each_host::lines(&state.hosts, most, now));
     lines
         .iter()
         .map(|line| {
@@ -101,7 +110,7 @@ fn time(state: &State, now: Instant) -> String {
 }
 
 /// Returns a time as `00:04:12`.
-fn clock(time: Duration) -> String {
+pub(super) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     format!(
         "{:02}:{:02}:{:02}",
@@ -119,7 +128,7 @@ mod tests {
     #[test]
     fn the_block_says_where_the_run_is_and_what_failed() {
         let now = Instant::now();
-        let mut state = State::new("foo", vec![None; 3], now);
+        let mut state = State::new(&["foo".into()], vec![None; 3], now);
         let steps = vec![
             ("A".into(), vec!["fio".into(), "dummy".into()]),
             ("B".into(), vec!["fio".into()]),
@@ -166,7 +175,7 @@ mod tests {
         }
         let later = now + Duration::from_secs(252);
         assert_eq!(
-            block(&state, later, 100),
+            block(&state, later, (100, 24)),
             [
                 "foo  A (1 of 2)  dummy read-4KiB (1 of 3)  sample 2 of 5   00:04:12",
                 "  00:04:12",
@@ -175,15 +184,15 @@ mod tests {
             ]
         );
         assert_eq!(
-            block(&state, later, 65)[0],
+            block(&state, later, (65, 24))[0],
             "foo  A (1/2)  dummy read-4KiB (1/3)  sample 2/5   00:04:12"
         );
         assert_eq!(
-            block(&state, later, 50)[0],
+            block(&state, later, (50, 24))[0],
             "foo  A (1/2)  dummy read-4KiB (1/3)  …   00:04:12"
         );
         assert!(
-            block(&state, later, 20)
+            block(&state, later, (20, 24))
                 .iter()
                 .all(|line| line.chars().count() < 20)
         );

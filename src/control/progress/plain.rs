@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::state::State;
-use super::{count, spell};
+use super::{count, each_host, spell};
 use crate::control::event::Event;
 use crate::text::one_line;
 
@@ -121,8 +121,14 @@ pub(super) fn lines(state: &State, event: &Event) -> Vec<String> {
                 test(profile, name)
             )
         }
+        Event::HostDoing {
+            host,
+            what: Some(what),
+            notable: true,
+        } => format!("{host} {what}"),
+        Event::HostDoing { .. } | Event::HostCommand { .. } => return Vec::new(),
+        Event::HostLost { host, message } => format!("{host} LOST: {message}"),
         Event::Note { text } => format!("{host} note {text}"),
-        Event::Step { text } => text.clone(),
     };
     vec![one_line(&line)]
 }
@@ -136,8 +142,8 @@ pub(super) fn stays(event: &Event) -> bool {
             | Event::TestDone { .. }
             | Event::TestSkipped { .. }
             | Event::TestFailed { .. }
+            | Event::HostLost { .. }
             | Event::Note { .. }
-            | Event::Step { .. }
     )
 }
 
@@ -164,8 +170,10 @@ pub(super) fn alive(state: &State, now: Instant) -> String {
         })
         .unwrap_or_else(|| format!(" {elapsed}"));
     one_line(&format!(
-        "{} alive {place}{ahead}, {} failed",
-        state.host, state.failed
+        "{} alive {place}{ahead}, {} failed{}",
+        state.host,
+        state.failed,
+        each_host::slowest(&state.hosts, now)
     ))
 }
 
@@ -196,7 +204,11 @@ mod tests {
     #[test]
     fn lines_are_those_of_the_manual() {
         let now = Instant::now();
-        let mut state = State::new("perf-sm-04", vec![Some(Duration::from_secs(600)); 2], now);
+        let mut state = State::new(
+            &["perf-sm-04".into()],
+            vec![Some(Duration::from_secs(600)); 2],
+            now,
+        );
         let mut said = Vec::new();
         let events = [
             Event::RunStarted {

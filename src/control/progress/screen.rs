@@ -45,8 +45,8 @@ impl Screen {
         self.write(format!("{}\n", self.redactor.clean(line)).as_bytes());
     }
 
-    /// Draws the block anew; `lines` gets the width of the terminal.
-    pub(super) fn draw(&self, lines: impl FnOnce(usize) -> Vec<String>) {
+    /// Draws the block anew; `lines` gets the columns and rows of the terminal.
+    pub(super) fn draw(&self, lines: impl FnOnce((usize, usize)) -> Vec<String>) {
         let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
         let block = block.get_or_insert_with(|| {
             let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(4));
@@ -56,10 +56,12 @@ impl Screen {
             }
             Block { multi, bar }
         });
-        let width = console::Term::stderr()
+        let size = console::Term::stderr()
             .size_checked()
-            .map_or(80, |(_, columns)| usize::from(columns));
-        let lines = lines(width);
+            .map_or((80, 24), |(rows, columns)| {
+                (usize::from(columns), usize::from(rows))
+            });
+        let lines = lines(size);
         block
             .bar
             .set_message(self.redactor.clean(&lines.join("\n")));

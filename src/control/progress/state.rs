@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use super::each_host::{HostState, label};
+
 use crate::control::event::Event;
 use crate::text::one_line;
 
 /// Where the run is and what went wrong so far.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Main host.
+    /// Main host, and how many others.
     pub(super) host: String,
+    /// What each of several is doing; empty when there is one.
+    pub(super) hosts: Vec<HostState>,
     /// Profiles and their tests, in order.
     pub(super) steps: Vec<(String, Vec<String>)>,
     /// Profile at work, from 0.
@@ -33,9 +37,16 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(host: &str, durations: Vec<Option<Duration>>, now: Instant) -> Self {
+    pub(super) fn new(hosts: &[String], durations: Vec<Option<Duration>>, now: Instant) -> Self {
         Self {
-            host: host.to_owned(),
+            host: label(hosts),
+            hosts: match hosts {
+                [_] => Vec::new(),
+                several => several
+                    .iter()
+                    .map(|name| HostState::new(name, now))
+                    .collect(),
+            },
             steps: Vec::new(),
             profile: None,
             test: None,
@@ -112,7 +123,14 @@ impl State {
                 self.failed += usize::from(attempt == attempts);
                 self.step("between tests", now);
             }
-            Event::Note { .. } | Event::Step { .. } => {}
+            Event::HostDoing { host, .. }
+            | Event::HostCommand { host, .. }
+            | Event::HostLost { host, .. } => {
+                if let Some(state) = self.hosts.iter_mut().find(|state| state.name == *host) {
+                    state.take(event, now);
+                }
+            }
+            Event::Note { .. } => {}
         }
     }
 
@@ -200,7 +218,7 @@ mod tests {
     fn a_retried_test_counts_once_and_a_failed_profile_passes_its_tests_over() {
         let now = Instant::now();
         let ten = Some(Duration::from_secs(10));
-        let mut state = State::new("foo", vec![ten, ten, ten, ten], now);
+        let mut state = State::new(&["foo".into()], vec![ten, ten, ten, ten], now);
         let steps = vec![
             ("A".into(), vec!["x".into(), "y".into()]),
             ("B".into(), vec!["x".into(), "y".into()]),
