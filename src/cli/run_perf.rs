@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::control::controller::install_panic_hook;
 use crate::control::journal::JournalError;
 use crate::control::options::{
-    CALM_LIMIT, HostKeys, PARALLEL_HOSTS, PasswordError, PasswordSource, RunOptions,
+    HostKeys, PARALLEL_HOSTS, PasswordError, PasswordSource, RunOptions,
 };
 use crate::control::plan::{Plan, PlanError};
 use crate::control::progress::{Mode, Screen};
@@ -129,7 +129,8 @@ pub struct Cli {
     #[arg(long, help_heading = "Preparing hosts")]
     host_setup_script_reboot: bool,
 
-    /// Wait at most this long for a host to calm down after it was set up or rebooted; 0s is off [default: 30m]
+    /// Wait at most this long for a host to calm down after it was set up or rebooted; 0s is off
+    /// [default: 30m after a reboot or an installation, else off]
     #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "Preparing hosts")]
     calm_limit: Option<Duration>,
 
@@ -338,7 +339,7 @@ impl Cli {
             worker_packages: self.worker_rpms.clone(),
             host_setup_script: self.host_setup_script.clone(),
             host_setup_reboot: self.host_setup_script_reboot,
-            calm_limit: self.calm_limit.unwrap_or(CALM_LIMIT),
+            calm_limit: self.calm_limit,
             parallel_hosts: self.parallel_hosts as usize,
             worker_setup_script: self.worker_setup_script.clone(),
             force_params: self.force_params.clone().unwrap_or_default(),
@@ -560,7 +561,7 @@ fn resume_from(
     let asked = resume::Asked {
         wait_held: cli.wait_held.unwrap_or_default(),
         no_reboot: cli.no_reboot,
-        calm_limit: cli.calm_limit.unwrap_or(CALM_LIMIT),
+        calm_limit: cli.calm_limit,
         parallel_hosts: cli.parallel_hosts as usize,
         host_keys: cli.host_keys(),
         passwords: cli

@@ -184,16 +184,26 @@ fn twice(hosts: &[Reached], planned: &[PlannedHost]) -> Option<BeforeError> {
 /// Asks whether a host still answers, for at most [`SIGN`]; a host that refuses connections may be
 /// on its way up again, and is asked until then.
 pub(crate) fn sign_of_life(shell: &dyn Shell, limits: &Limits) -> Result<Identity, ShellError> {
-    let until = Instant::now() + SIGN;
+    sign_of_life_within(shell, limits, SIGN)
+}
+
+/// As [`sign_of_life`], for `at_most`.
+pub(crate) fn sign_of_life_within(
+    shell: &dyn Shell,
+    limits: &Limits,
+    at_most: Duration,
+) -> Result<Identity, ShellError> {
+    let until = Instant::now() + at_most;
     loop {
         let asked = Identity::ask(shell, &limits.clone().within(SIGN));
         let again = matches!(
             &asked,
-            Err(ShellError::Connect { .. } | ShellError::Lost { .. })
+            Err(ShellError::Connect { .. } | ShellError::Lost { .. } | ShellError::TimedOut { .. })
         );
         if !again || Instant::now() >= until || limits.cancel.is_cancelled() {
             return asked;
         }
+        shell.reconnect();
         std::thread::sleep(Duration::from_millis(500));
     }
 }

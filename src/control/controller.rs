@@ -10,6 +10,7 @@ mod facts;
 mod hold;
 mod logs;
 mod profile;
+mod provision;
 mod reach;
 mod restart;
 mod set_up;
@@ -220,6 +221,7 @@ impl<'a> Controller<'a> {
             steps,
             expected: self.expected,
         });
+        self.provision_hosts()?;
         self.reach_hosts()?;
         if !self.take_hosts()? {
             return Ok(());

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 
 /// Default of `--parallel-hosts`.
 pub const PARALLEL_HOSTS: usize = 32;
-/// Default of `--calm-limit`, as the older tool has it.
+/// Default of `--calm-limit` after a reboot or an installation, as the older tool has it.
 pub const CALM_LIMIT: Duration = crate::host::calm::AT_MOST;
 
 /// Everything the command line says about a run; nothing in it is checked against the world yet.
@@ -39,8 +39,9 @@ pub struct RunOptions {
     pub host_setup_script: Option<PathBuf>,
     /// Reboot the hosts after that.
     pub host_setup_reboot: bool,
-    /// How long a host that was set up or rebooted is waited for to calm down; zero is off.
-    pub calm_limit: Duration,
+    /// How long a host that was set up or rebooted is waited for to calm down; zero is off. `None`:
+    /// [`CALM_LIMIT`] after a reboot or an installation, not at all after a script or packages.
+    pub calm_limit: Option<Duration>,
     /// Hosts worked on at once; at least 1.
     pub parallel_hosts: usize,
     /// Run in guests while their image is made.

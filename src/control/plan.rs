@@ -12,6 +12,7 @@ mod only;
 mod print;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -27,6 +28,7 @@ use crate::config::{Config, host_params};
 use crate::host::HostParams;
 use crate::host::packages::Package;
 use crate::profiles::Profile;
+use crate::provisioners::{HostSpec, Provisioner};
 use crate::secret::Redactor;
 use crate::tests::params::ParamError;
 use crate::tests::{Expected, Test};
@@ -38,6 +40,8 @@ pub struct Plan {
     pub hosts: Vec<PlannedHost>,
     /// In order; never empty.
     pub profiles: Vec<PlannedProfile>,
+    /// Makes the hosts, or checks them.
+    pub provisioner: Option<Arc<dyn Provisioner>>,
     /// Run on every host before the first profile.
     pub setup: HostSetup,
     /// Where the result goes; `None` is named by the time of the start.
@@ -78,6 +82,18 @@ impl PlannedHost {
             address: &self.address,
             user: self.user.as_deref(),
             port: self.port,
+        }
+    }
+
+    /// Returns what a provisioner is told about it.
+    pub fn spec(&self, distro: &str) -> HostSpec {
+        let params = self.params();
+        let arch = params.0.get("arch").and_then(Value::as_str);
+        HostSpec {
+            name: self.name.clone(),
+            address: self.address.clone(),
+            arch: arch.unwrap_or(std::env::consts::ARCH).to_owned(),
+            distro: distro.to_owned(),
         }
     }
 
@@ -162,7 +178,7 @@ impl Plan {
         let mut notes = Vec::new();
         let hosts = hosts::hosts(&options, config, &mut notes)?;
         let profiles = items::profiles(&options, config)?;
-        items::provisioner(&options)?;
+        let provisioner = items::provisioner(&options)?;
         let setup = files::host_setup(&options)?;
         files::worker_setup(&options, &mut notes)?;
         files::search_path(&options)?;
@@ -170,6 +186,7 @@ impl Plan {
         Ok(Self {
             hosts,
             profiles,
+            provisioner,
             setup,
             output,
             resumes: false,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::options::{CALM_LIMIT, HostKeys, PARALLEL_HOSTS, PasswordSource, RunOptions};
+use super::options::{HostKeys, PARALLEL_HOSTS, PasswordSource, RunOptions};
 use super::plan::{Plan, PlanError};
 use crate::cli::item::{HostArg, Item};
 use crate::config::Config;
@@ -158,7 +158,7 @@ impl Stored {
             worker_packages: Vec::new(),
             host_setup_script: self.host_setup_script.map(|script| script.path),
             host_setup_reboot: false,
-            calm_limit: CALM_LIMIT,
+            calm_limit: None,
             parallel_hosts: PARALLEL_HOSTS,
             worker_setup_script: None,
             force_params,
@@ -189,7 +189,7 @@ pub struct Asked {
     /// `--no-reboot`.
     pub no_reboot: bool,
     /// `--calm-limit`.
-    pub calm_limit: Duration,
+    pub calm_limit: Option<Duration>,
     /// `--parallel-hosts`.
     pub parallel_hosts: usize,
     /// `--host-keys`.

@@ -194,6 +194,8 @@ pub trait Shell: Send + Sync + fmt::Debug {
             source: std::io::ErrorKind::Unsupported.into(),
         })
     }
+    /// The machine was installed anew: the host key it shows next is believed and pinned for the run.
+    fn expect_new_key(&self) {}
     /// Runs a small program that changes nothing, ends by itself and reads no input, and leaves no
     /// trace of it on the machine; standard error may stand among its output.
     ///

@@ -85,7 +85,6 @@ fn every_name_of_a_later_build_says_so() {
     for args in [
         ["--profiles", "TunedLibvirt", "--", "dummy"].as_slice(),
         &["--profiles", "kubevirt", "--", "dummy"],
-        &["--provisioner", "Beaker", "--", "dummy"],
         &["--", "iperf3"],
         &["--keep", "--", "dummy"],
         &["--ask-password", "--", "dummy"],
@@ -205,7 +204,7 @@ fn bad_values_are_refused_before_anything_is_touched() {
         ),
         (
             &["--host-setup-script-reboot", "--", "dummy"],
-            "is not in this build yet",
+            "would reboot this machine, which run-perf never does",
         ),
         (
             &["--host-setup-script", "nothing.sh", "--", "dummy"],

@@ -30,7 +30,7 @@ fn json(path: &Path) -> Value {
 }
 
 /// Clients of the entries of one metric.
-fn clients(result: &Path, kind: &str, metric: &str) -> Vec<String> {
+pub(crate) fn clients(result: &Path, kind: &str, metric: &str) -> Vec<String> {
     let entries = json(result)[0]["iteration_data"][kind][metric]
         .as_array()
         .expect("entries")

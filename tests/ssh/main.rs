@@ -5,7 +5,9 @@
 
 mod fio;
 mod hosts;
+mod many;
 mod net;
+mod provision;
 mod refusals;
 mod shell;
 mod support;

@@ -17,6 +17,7 @@ pub(crate) struct Hosts {
     /// Home of the person who runs the programs: `.ssh/config` knows every host.
     pub(crate) home: TempDir,
     net: String,
+    id: String,
     /// Its input ends with this process; it holds the slot until the hosts are down.
     _keeper: Child,
 }
@@ -97,6 +98,7 @@ pub(crate) fn up(count: usize) -> Result<Hosts, String> {
     Ok(Hosts {
         home,
         net,
+        id,
         _keeper: keeper,
     })
 }
@@ -105,6 +107,29 @@ impl Hosts {
     /// Address of host `number`, counted from 1; numbers beyond those that are up belong to nobody.
     pub(crate) fn address(&self, number: usize) -> String {
         format!("{}.{}", self.net, 10 + number)
+    }
+
+    /// Network namespace of host `number`, as `ip -n` takes it.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn namespace(&self, number: usize) -> String {
+        format!("tb{}host{number}", self.id)
+    }
+
+    /// Runs a command on host `number`, in its network and its mounts, without SSH.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn inside(&self, number: usize, script: &str) -> String {
+        let folder = self.home.path().join("hosts").join(self.namespace(number));
+        let pid = fs::read_to_string(folder.join("sshd.pid")).expect("it is up");
+        let output = Command::new("nsenter")
+            .args(["-t", pid.trim(), "-m", "-n", "-u", "sh", "-c", script])
+            .output()
+            .expect("there is nsenter");
+        assert!(
+            output.status.success(),
+            "{script}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// `hN:ADDRESS`, as `--hosts` takes it.

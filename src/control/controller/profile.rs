@@ -9,6 +9,7 @@ use super::restart::RestartError;
 use super::{Controller, Fatal, chain};
 use crate::control::context::Context;
 use crate::control::event::Event;
+use crate::control::options::CALM_LIMIT;
 use crate::control::parallel::each;
 use crate::control::plan::PlannedProfile;
 use crate::host::{Host, Workers};
@@ -173,10 +174,11 @@ impl Controller<'_> {
             .restart(host, cx)
             .map_err(StepError::from)
             .and_then(|()| {
-                self.calm_down(host, cx).map_err(|source| StepError::Calm {
-                    host: host.name.clone(),
-                    source: Box::new(source),
-                })
+                self.calm_down(host, cx, CALM_LIMIT)
+                    .map_err(|source| StepError::Calm {
+                        host: host.name.clone(),
+                        source: Box::new(source),
+                    })
             });
         self.doing(host, None, false);
         self.rebooted.store(true, Ordering::SeqCst);

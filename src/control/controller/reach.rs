@@ -22,7 +22,7 @@ impl Controller<'_> {
             }
             let host = self.hosts.remove(index);
             if let Some(Err(error)) = self.answers.remove(&host.name) {
-                self.lost(host, &error);
+                self.lost(host, &error, error.class(), error.hint());
             }
         }
         self.tally.lost.reverse();
@@ -77,7 +77,7 @@ impl Controller<'_> {
                     facts.remove(index);
                 }
             }
-            self.lost(host, &error);
+            self.lost(host, &error, error.class(), error.hint());
         }
         self.lost.len() - before
     }
@@ -112,23 +112,28 @@ impl Controller<'_> {
         }
     }
 
-    fn lost(&mut self, host: Host, error: &ShellError) {
+    /// Leaves a host out from here on.
+    pub(super) fn lost(
+        &mut self,
+        host: Host,
+        error: &(dyn std::error::Error + 'static),
+        class: &str,
+        next: Option<&str>,
+    ) {
         let message = self.cx.redactor.clean(&chain(error));
-        let hint = error.hint().map(|hint| format!("\nhint: {hint}"));
+        let hint = next.map(|hint| format!("\nhint: {hint}"));
         let details = format!(
             "host `{}` is left out from here on: {message}{}",
             host.name,
             hint.unwrap_or_default()
         );
-        let record = FailureRecord::of(error)
-            .details(details)
-            .class(error.class());
+        let record = FailureRecord::of(error).details(details).class(class);
         let log = self.record(Path::new(""), record);
         self.tell(&Event::HostLost {
             host: host.name.clone(),
             message: message.clone(),
         });
-        if let Some(hint) = error.hint() {
+        if let Some(hint) = next {
             self.note(format!("{}: {hint}", host.name));
         }
         self.tally.lost.push((host.name.clone(), message, log));

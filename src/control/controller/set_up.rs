@@ -10,6 +10,7 @@ use super::{Controller, Fatal, chain};
 use crate::control::Context;
 use crate::control::event::Event;
 use crate::control::journal::JournalError;
+use crate::control::options::CALM_LIMIT;
 use crate::control::plan::HostSetup;
 use crate::control::private::{FolderError, PrivateFolder};
 use crate::control::undo::Undo;
@@ -147,15 +148,23 @@ impl Controller<'_> {
         if options.host_setup_reboot {
             self.restart(host, &self.cx)?;
         }
-        if setup.script.is_some() || !setup.packages.is_empty() || options.host_setup_reboot {
-            self.calm_down(host, &self.cx)?;
+        if options.host_setup_reboot {
+            self.calm_down(host, &self.cx, CALM_LIMIT)?;
+        } else if setup.script.is_some() || !setup.packages.is_empty() {
+            self.calm_down(host, &self.cx, Duration::ZERO)?;
         }
         Ok(())
     }
 
-    /// Waits until what set-up or boot left to do on a host is done; a host that stays busy is noted.
-    pub(super) fn calm_down(&self, host: &Host, cx: &Context) -> Result<(), ShellError> {
-        let at_most = self.plan.options.calm_limit;
+    /// Waits until what set-up or boot left to do on a host is done, for `default` where nobody said
+    /// how long; a host that stays busy is noted.
+    pub(super) fn calm_down(
+        &self,
+        host: &Host,
+        cx: &Context,
+        default: Duration,
+    ) -> Result<(), ShellError> {
+        let at_most = self.plan.options.calm_limit.unwrap_or(default);
         if at_most.is_zero() {
             return Ok(());
         }

@@ -1,13 +1,16 @@
 //! Names of a plan: profiles and tests, looked up in the tables and the configuration, and checked.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{PlanError, PlannedProfile, PlannedTest};
-use crate::cli::item::Item;
+use crate::cli::item::{HostArg, Item};
 use crate::config::{Config, Kind};
 use crate::control::options::RunOptions;
 use crate::profiles::registry::{COMMON_PARAMS, PROFILES};
-use crate::provisioners::registry::PROVISIONERS;
+use crate::provisioners::Provisioner;
+use crate::provisioners::registry::{self as provisioners, FindError};
 use crate::registry::{self, Available, Entry, LookupError};
 use crate::tests::params::{ParamError, Params};
 use crate::tests::registry::TESTS;
@@ -16,16 +19,23 @@ use crate::text;
 /// Stands for the tests of the command line in `RUNPERF_TESTS`.
 const ALL_TESTS: &str = "$@";
 
-pub(super) fn provisioner(options: &RunOptions) -> Result<(), PlanError> {
+pub(super) fn provisioner(options: &RunOptions) -> Result<Option<Arc<dyn Provisioner>>, PlanError> {
     let Some(item) = &options.provisioner else {
-        return Ok(());
+        return Ok(None);
     };
-    let entry = registry::find("provisioner", PROVISIONERS, &item.name)?;
-    Err(LookupError::NotYet {
-        kind: "provisioner",
-        name: entry.name.to_owned(),
+    let made = provisioners::make(&item.name, &item.params).map_err(|error| match error {
+        FindError::Lookup(error) => PlanError::from(error),
+        FindError::Param(error) => error.into(),
+    })?;
+    let local = |host: &&HostArg| super::is_this_machine(&host.address);
+    if let (true, Some(host)) = (made.installs(), options.hosts.iter().find(local)) {
+        return Err(PlanError::Host {
+            name: host.name.clone(),
+            reason: "it is the machine run-perf runs on, which is never installed anew".into(),
+            hint: "name other machines with --hosts, or leave --provisioner out",
+        });
     }
-    .into())
+    Ok(Some(made))
 }
 
 /// An entry of a table, the name it goes by and its parameters.

@@ -47,6 +47,13 @@ impl Plan {
                 lines.add(2, format!("{name} = {}", plain(value)));
             }
         }
+        if let Some(provisioner) = &self.provisioner {
+            for host in &self.hosts {
+                for line in provisioner.describe(&host.spec(&self.options.distro)) {
+                    lines.add(1, format!("provisioner: {line}"));
+                }
+            }
+        }
         if let Some((path, text)) = &self.setup.script {
             lines.add(
                 1,
