@@ -9,6 +9,7 @@
 //! [`cli`] turns what was typed into calls of either. The six programs in `src/bin` are thin.
 
 pub mod analysis;
+pub mod archive;
 pub mod cli;
 pub mod compare;
 pub mod config;

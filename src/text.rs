@@ -43,6 +43,24 @@ pub fn one_line(text: &str) -> String {
         .collect()
 }
 
+/// Returns a size for people: `1.5 MiB`.
+pub fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let mut value = bytes as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB"].into_iter().peekable();
+    while let Some(unit) = units.next() {
+        if value < 1024.0 || units.peek().is_none() {
+            return if unit == "B" {
+                format!("{bytes} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
+        }
+        value /= 1024.0;
+    }
+    format!("{bytes} B")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +79,20 @@ mod tests {
         assert_eq!(file_name("Custom/name"), "Custom_name");
         assert_eq!(file_name(".hidden"), "_hidden");
         assert_eq!(file_name("ř"), "__");
+    }
+
+    #[test]
+    fn sizes_have_a_digit_from_a_kibibyte_on() {
+        assert_eq!(
+            [
+                size(0),
+                size(1023),
+                size(1536),
+                size(4 << 30),
+                size(9 << 40)
+            ],
+            ["0 B", "1023 B", "1.5 KiB", "4.0 GiB", "9216.0 GiB"]
+        );
     }
 
     #[test]

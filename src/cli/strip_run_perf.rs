@@ -13,6 +13,7 @@ use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, INCOMPLETE, INTERRUPTED, OK, USAGE};
 use crate::store::StoreError;
 use crate::store::strip::{StripError, StripOptions, Stripped, strip};
+use crate::text::size;
 
 const ABOUT: &str = "Make a small copy of a result that compares like the original";
 
@@ -159,24 +160,6 @@ fn summary(done: &Stripped, to: &std::path::Path) -> String {
         size(after),
         size(before),
     )
-}
-
-/// Returns a size for people: `1.5 MiB`.
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let mut value = bytes as f64;
-    let mut units = ["B", "KiB", "MiB", "GiB"].into_iter().peekable();
-    while let Some(unit) = units.next() {
-        if value < 1024.0 || units.peek().is_none() {
-            return if unit == "B" {
-                format!("{bytes} B")
-            } else {
-                format!("{value:.1} {unit}")
-            };
-        }
-        value /= 1024.0;
-    }
-    format!("{bytes} B")
 }
 
 /// Writes the answer to standard output; a reader that went away is no error.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cancel::CancelToken;
 use super::event::Observer;
 use super::journal::Journal;
+use super::reach::WorkerShells;
 use crate::secret::Redactor;
 use crate::shell::Limits;
 
@@ -32,6 +33,8 @@ pub struct Context {
     pub parallel_hosts: usize,
     /// Where changes of machines are written down before they are made.
     pub journal: Journal,
+    /// Makes shells of workers that are machines of their own.
+    pub workers: WorkerShells,
     /// Whether hosts may be restarted; `--no-reboot` forbids it.
     pub reboots: Reboots,
 }
@@ -63,6 +66,7 @@ impl Context {
             monitor_interval: None,
             parallel_hosts: super::options::PARALLEL_HOSTS,
             journal: Journal::in_memory(),
+            workers: WorkerShells::default(),
             reboots: Reboots::Allowed,
         }
     }

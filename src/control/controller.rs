@@ -31,7 +31,7 @@ use super::cancel::{CancelToken, Urgency};
 use super::context::Context;
 use super::event::Event;
 use super::plan::Plan;
-use super::reach::Reach;
+use super::reach::{Reach, WorkerShells};
 use crate::host::Host;
 use crate::host::spoilers::Look;
 use crate::shell::log::{LoggedShell, SessionLog};
@@ -94,7 +94,7 @@ pub struct Controller<'a> {
     rebooted: AtomicBool,
     /// Folders of shells on other machines, by host.
     folders: BTreeMap<String, String>,
-    reach: Reach,
+    reach: Arc<Reach>,
     logs: logs::LogFetcher,
     /// Each host as it was at the start.
     looks: Vec<Option<Look>>,
@@ -113,7 +113,7 @@ impl<'a> Controller<'a> {
     )]
     pub(crate) fn new(
         plan: &'a Plan,
-        cx: Context,
+        mut cx: Context,
         store: ResultStore,
         metadata: MetadataFile,
         common_metadata: BTreeMap<String, String>,
@@ -124,6 +124,8 @@ impl<'a> Controller<'a> {
     ) -> Self {
         let sessions = SessionLog::new(cx.redactor.clone());
         sessions.enter(store.root());
+        let reach = Arc::new(reach);
+        cx.workers = WorkerShells::new(Arc::clone(&reach), sessions.clone());
         let mut folders = BTreeMap::new();
         let several = plan.hosts.len() > 1;
         let mut hosts = Vec::new();

@@ -260,6 +260,16 @@ impl Journal {
         }
     }
 
+    /// Writes down how a machine is reached that is no host of the run, so that recovery finds it.
+    ///
+    /// # Errors
+    /// When it is not safely on disk.
+    pub fn machine(&self, machine: MachineRef) -> Result<(), JournalError> {
+        self.append(Event::Machine(machine.clone()))?;
+        self.lock().header.add(machine);
+        Ok(())
+    }
+
     /// Writes down how a change will be undone. Make the change only when this returned.
     ///
     /// # Errors

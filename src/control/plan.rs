@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub use error::PlanError;
 pub(crate) use hosts::is_this_machine;
+pub(crate) use items::{planned_profile, planned_test};
 pub(crate) use json::digest;
 pub use only::OnlyError;
 
@@ -178,6 +179,7 @@ impl Plan {
         let mut notes = Vec::new();
         let hosts = hosts::hosts(&options, config, &mut notes)?;
         let profiles = items::profiles(&options, config)?;
+        items::fits(&profiles, &hosts)?;
         let provisioner = items::provisioner(&options)?;
         let setup = files::host_setup(&options)?;
         files::worker_setup(&options, &mut notes)?;

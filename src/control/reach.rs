@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::options::HostKeys;
 use super::plan::is_this_machine;
-use crate::secret::Secret;
+use crate::profiles::vm_map::auth::Login;
+use crate::secret::{Redactor, Secret};
 use crate::shell::Shell;
 use crate::shell::local::LocalShell;
+use crate::shell::log::{LoggedShell, SessionLog};
 
 /// A machine as it was typed: address, user and port where given.
 #[derive(Debug, Clone, Copy)]
@@ -60,23 +62,43 @@ impl Reach {
     /// # Errors
     /// When it is another machine, and this build reaches none.
     pub fn shell(&self, place: Place<'_>) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+        self.shell_with(place, None)
+    }
+
+    fn shell_with(
+        &self,
+        place: Place<'_>,
+        login: Option<&Login>,
+    ) -> Result<(Arc<dyn Shell>, Option<String>), String> {
         if is_this_machine(place.address) {
             return Ok((Arc::new(LocalShell::new(place.name)), None));
         }
-        self.remote(place)
+        self.remote(place, login)
     }
 
     #[cfg(feature = "ssh")]
-    fn remote(&self, place: Place<'_>) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+    fn remote(
+        &self,
+        place: Place<'_>,
+        login: Option<&Login>,
+    ) -> Result<(Arc<dyn Shell>, Option<String>), String> {
         use crate::shell::ssh::{Address, Settings, SshShell};
         let address = Address {
             host: place.address.to_owned(),
             user: place.user.map(str::to_owned),
             port: place.port,
         };
+        let mut passwords = self.passwords.clone();
+        let mut keys = Vec::new();
+        match login {
+            Some(Login::Password(password)) => passwords.insert(0, password.clone()),
+            Some(Login::Key(path)) => keys.push(path.clone()),
+            Some(Login::Agent) | None => {}
+        }
         let settings = Settings {
             host_keys: self.host_keys,
-            passwords: self.passwords.clone(),
+            passwords,
+            keys,
             config: None,
         };
         let shell = SshShell::new(place.name, &address, Arc::new(settings));
@@ -89,7 +111,11 @@ impl Reach {
     }
 
     #[cfg(not(feature = "ssh"))]
-    fn remote(&self, place: Place<'_>) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+    fn remote(
+        &self,
+        place: Place<'_>,
+        _: Option<&Login>,
+    ) -> Result<(Arc<dyn Shell>, Option<String>), String> {
         Err(format!(
             "`{}` is another machine, and this build lacks the feature `ssh`",
             place.address
@@ -104,6 +130,41 @@ impl Reach {
                 scope.spawn(move || close(shell));
             }
         });
+    }
+}
+
+/// Makes shells of workers that are machines of their own; they are logged like those of hosts and
+/// closed with them. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct WorkerShells {
+    reach: Arc<Reach>,
+    sessions: SessionLog,
+}
+
+impl Default for WorkerShells {
+    fn default() -> Self {
+        Self::new(Arc::default(), SessionLog::new(Redactor::default()))
+    }
+}
+
+impl WorkerShells {
+    /// Reaches workers as `reach` does, and logs to `sessions`.
+    pub fn new(reach: Arc<Reach>, sessions: SessionLog) -> Self {
+        Self { reach, sessions }
+    }
+
+    /// As [`Reach::shell`], logging in as `login` says, else as every other machine.
+    ///
+    /// # Errors
+    /// As [`Reach::shell`].
+    pub fn shell(
+        &self,
+        place: Place<'_>,
+        login: Option<&Login>,
+    ) -> Result<(Arc<dyn Shell>, Option<String>), String> {
+        let (shell, folder) = self.reach.shell_with(place, login)?;
+        let shell = LoggedShell::new(shell, place.name, self.sessions.clone());
+        Ok((Arc::new(shell), folder))
     }
 }
 

@@ -14,7 +14,7 @@ use super::journal::{Header, Journal, JournalError, MachineRef};
 use super::mask::mask;
 use super::plan::{Plan, digest};
 use super::progress::{Mode, Previous, Progress, Screen, find_previous};
-use super::reach::Reach;
+use super::reach::{Reach, WorkerShells};
 use super::resume::PLAN_FILE;
 use crate::cli::exit::{ExitCode, FAILED, INTERRUPTED, USAGE};
 use crate::secret::{Redactor, is_secret_name};
@@ -180,6 +180,7 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
         monitor_interval: plan.options.monitor_interval,
         parallel_hosts: plan.options.parallel_hosts,
         journal,
+        workers: WorkerShells::default(),
         reboots: match plan.options.no_reboot {
             true => Reboots::Forbidden,
             false => Reboots::Allowed,
@@ -467,6 +468,13 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
                 } else {
                     format!("see {place}/{log}")
                 }
+            );
+        }
+        for (name, message, log) in &tally.partial {
+            let message = crate::text::one_line(message);
+            let _ = writeln!(
+                text,
+                "partly:   {name}: {message}\n          see {place}/{log}"
             );
         }
         for hint in &tally.hints {

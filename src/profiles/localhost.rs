@@ -52,18 +52,23 @@ impl Profile for Localhost {
     }
 
     fn facts(&self, host: &Host, cx: &Context) -> Result<Facts, ProfileError> {
-        let facts = Facts::gather(host.shell.as_ref(), &cx.limits(), &host.name, &host.distro)
-            .map_err(|error| match error {
-                ShellError::Interrupted { .. } => ProfileError::Interrupted,
-                source => ProfileError::Shell {
-                    action: "describe",
-                    profile: self.name.clone(),
-                    host: host.name.clone(),
-                    source: Box::new(source),
-                },
-            })?;
-        Ok(facts.with_params(&host.params))
+        host_facts(&self.name, host, cx)
     }
+}
+
+/// Describes a host as it is, for the profile of this name.
+pub(super) fn host_facts(profile: &str, host: &Host, cx: &Context) -> Result<Facts, ProfileError> {
+    let facts = Facts::gather(host.shell.as_ref(), &cx.limits(), &host.name, &host.distro)
+        .map_err(|error| match error {
+            ShellError::Interrupted { .. } => ProfileError::Interrupted,
+            source => ProfileError::Shell {
+                action: "describe",
+                profile: profile.to_owned(),
+                host: host.name.clone(),
+                source: Box::new(source),
+            },
+        })?;
+    Ok(facts.with_params(&host.params))
 }
 
 #[cfg(test)]

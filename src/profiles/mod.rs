@@ -3,11 +3,13 @@
 pub mod localhost;
 pub mod persistent;
 pub mod registry;
+pub mod vm_map;
 
 use crate::control::Context;
 use crate::host::facts::Facts;
 use crate::host::{Host, Worker};
 use crate::shell::ShellError;
+use crate::tests::LostWorker;
 
 /// What applying a profile came to.
 #[derive(Debug)]
@@ -33,6 +35,18 @@ pub trait Profile: Send {
     fn name(&self) -> &str;
     /// Says what it will change on a host, one line each; for `--plan`.
     fn changes(&self) -> Vec<String>;
+    /// Checks that it can be applied to the hosts of these names, before anything is touched.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn fits(&self, _hosts: &[&str]) -> Result<(), String> {
+        Ok(())
+    }
+    /// Hands over the workers that could not be had while others could; called after
+    /// [`Profile::apply`]. Each is recorded, and the run is not complete.
+    fn left_out(&mut self) -> Vec<LostWorker> {
+        Vec::new()
+    }
     /// Prepares the host.
     ///
     /// # Errors
@@ -74,6 +88,26 @@ pub enum ProfileError {
         /// Why.
         #[source]
         source: crate::control::journal::JournalError,
+    },
+    /// Not one worker can be used.
+    #[error("profile `{profile}` has no worker on host `{host}`: {why}")]
+    NoWorkers {
+        /// Which profile.
+        profile: String,
+        /// Where.
+        host: String,
+        /// The first of the reasons.
+        why: String,
+    },
+    /// A worker is not as it was.
+    #[error("cannot revert profile `{profile}` on host `{host}`: {left}")]
+    Left {
+        /// Which profile.
+        profile: String,
+        /// Where.
+        host: String,
+        /// What is left, and why.
+        left: String,
     },
     /// The run was cancelled.
     #[error("interrupted")]

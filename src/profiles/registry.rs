@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Profile;
 use super::localhost::Localhost;
+use super::vm_map;
 use crate::registry::{Available, Entry};
 use crate::tests::params::{Param, ParamError, Params};
 
@@ -66,8 +67,11 @@ pub static PROFILES: &[Entry<Build>] = &[
     ),
     Entry::not_yet("KubeVirt", "Virtual machines of a KubeVirt cluster"),
     Entry::not_yet("Pods", "Pods of a racefile, grouped by role"),
-    Entry::not_yet(
-        "VmMap",
-        "Machines that exist already, named by a map or an inventory",
-    ),
+    Entry {
+        name: vm_map::NAME,
+        aliases: &["vmmap"],
+        summary: vm_map::SUMMARY,
+        params: vm_map::PARAMS,
+        available: Available::Built(vm_map::build),
+    },
 ];

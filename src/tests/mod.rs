@@ -14,6 +14,7 @@ pub mod iperf3;
 pub mod linpack;
 pub mod net;
 pub mod params;
+pub mod payload;
 pub mod pbench;
 pub mod registry;
 pub mod stress_ng;
@@ -156,6 +157,34 @@ pub trait Test: Send {
     fn clean_up(&mut self, _cx: &TestContext<'_>) -> Result<(), TestError> {
         Ok(())
     }
+    /// Hands over what is to be said beside the result; called once, after [`Test::clean_up`].
+    fn aftermath(&mut self) -> Aftermath {
+        Aftermath::default()
+    }
+}
+
+/// A worker that gave no result in a test that has one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LostWorker {
+    /// Its name.
+    pub worker: String,
+    /// Class as reports name it: `exit-status`, `timeout`, `lost`.
+    pub class: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// What it left, by name: its output.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// What is to be said about a test beside its result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aftermath {
+    /// Each is recorded beside the result, and the run is not complete.
+    pub lost: Vec<LostWorker>,
+    /// For the summary.
+    pub notes: Vec<String>,
 }
 
 /// Why a test has no result.

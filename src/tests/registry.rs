@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::Test;
 use super::params::ParamError;
 use super::{
-    command, dummy, fio, fio_libblkio, fio_nbd, iperf3, linpack, stress_ng, sysbench, uperf,
+    command, dummy, fio, fio_libblkio, fio_nbd, iperf3, linpack, payload, stress_ng, sysbench,
+    uperf,
 };
 use crate::registry::{Available, Entry};
 
@@ -84,7 +85,13 @@ pub static TESTS: &[Entry<Build>] = &[
         params: sysbench::PARAMS,
         available: Available::Built(sysbench::build),
     },
-    Entry::not_yet("payload", "A BenchKit payload archive on each worker"),
+    Entry {
+        name: payload::NAME,
+        aliases: payload::ALIASES,
+        summary: payload::SUMMARY,
+        params: payload::PARAMS,
+        available: Available::Built(payload::build),
+    },
     Entry::not_yet(
         "race",
         "Laps and collectors of a racefile over workers grouped by role",

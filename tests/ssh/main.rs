@@ -7,6 +7,7 @@ mod fio;
 mod hosts;
 mod many;
 mod net;
+mod payload;
 mod provision;
 mod refusals;
 mod shell;
@@ -14,3 +15,4 @@ mod support;
 #[path = "../testbed/hosts.rs"]
 mod testbed;
 mod tools;
+mod vm_map;

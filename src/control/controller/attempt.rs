@@ -19,7 +19,7 @@ use crate::store::record::FailureRecord;
 use crate::store::result_json::Iteration;
 use crate::store::write::Committed;
 use crate::tests::params::ParamError;
-use crate::tests::{Test, TestContext, TestError};
+use crate::tests::{Aftermath, LostWorker, Test, TestContext, TestError};
 
 /// Why an attempt gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -85,19 +85,25 @@ impl Controller<'_> {
             });
             let began = Instant::now();
             match self.attempt(profile, planned, &in_force.workers, facts, attempt) {
-                Ok(committed) => {
+                Ok((committed, lost)) => {
                     self.tally.ran += 1;
                     if attempt > 1 {
                         self.tally.note(format!(
                             "{name} passed only at attempt {attempt} of {attempts}, see {failed_before}"
                         ));
                     }
+                    let partly = self.lost_workers(&name, &committed.place, lost);
                     self.tell(&Event::TestDone {
                         profile: profile.name.clone(),
                         test: planned.name.clone(),
                         place: committed.place.display().to_string(),
                         took: began.elapsed(),
                     });
+                    if partly {
+                        // The attempt's own folder has another name by now.
+                        self.sessions.enter(self.store.profile_dir(&profile.name));
+                        self.drop_lost(Some((in_force, facts)));
+                    }
                     return;
                 }
                 Err(AttemptError::Test(TestError::Interrupted))
@@ -184,7 +190,7 @@ impl Controller<'_> {
         workers: &Workers,
         facts: &WorkerFacts,
         attempt: u32,
-    ) -> Result<Committed, AttemptError> {
+    ) -> Result<(Committed, Vec<LostWorker>), AttemptError> {
         let mut test = planned.build()?;
         let place = self.store.begin(&profile.name, &planned.name)?;
         self.sessions.enter(place.path());
@@ -193,6 +199,10 @@ impl Controller<'_> {
         self.mark_kernel_log(profile, planned);
         let measured = self.measure(test.as_mut(), profile, workers, place.path());
         let cleaned = self.clean_up(test.as_mut(), profile, workers, place.path());
+        let Aftermath { lost, notes } = test.aftermath();
+        for note in notes {
+            self.note(format!("{}/{}: {note}", profile.name, planned.name));
+        }
         if let Err(error) = cleaned {
             let details = format!(
                 "test {}@{} attempt {attempt} clean-up failure",
@@ -234,7 +244,34 @@ impl Controller<'_> {
             &profile.name,
             facts,
         )?;
-        Ok(place.commit()?)
+        Ok((place.commit()?, lost))
+    }
+
+    /// Records workers that are lacking at a place of the result; returns whether there are any.
+    pub(super) fn lost_workers(&mut self, name: &str, at: &Path, lost: Vec<LostWorker>) -> bool {
+        let some = !lost.is_empty();
+        for lost in lost {
+            let message = self.cx.redactor.clean(&lost.message);
+            let mut details = format!("{name} has no result of worker {}: {message}", lost.worker);
+            if let Some(hint) = &lost.hint {
+                details.push_str(&format!("\nhint: {hint}"));
+                self.tally.hint(hint.clone());
+            }
+            let record = FailureRecord {
+                exception: message.clone(),
+                traceback: message.clone(),
+                details: Some(details),
+                class: Some(lost.class),
+                files: lost.files,
+            };
+            let log = self.record(at, record);
+            self.tell(&Event::Note {
+                text: format!("{name}: no result of worker {}: {message}", lost.worker),
+            });
+            let place = format!("{name} on {}", lost.worker);
+            self.tally.partial.push((place, message, log));
+        }
+        some
     }
 
     fn measure(

@@ -120,6 +120,9 @@ impl Controller<'_> {
             let mut instances = Vec::new();
             match self.apply_once(planned, &mut instances) {
                 Ok(workers) => {
+                    let lost = instances.iter_mut().flat_map(|profile| profile.left_out());
+                    let lost = lost.collect();
+                    self.lost_workers(&planned.name, Path::new(&planned.name), lost);
                     self.tell(&Event::ProfileReady {
                         profile: planned.name.clone(),
                         took: began.elapsed(),

@@ -12,6 +12,8 @@ pub struct Tally {
     pub ran: usize,
     /// Failed after all attempts: `PROFILE/TEST`, why, where it is recorded.
     pub failed: Vec<(String, String, String)>,
+    /// Have a result that lacks a worker: `PROFILE/TEST on WORKER`, why, where it is recorded.
+    pub partial: Vec<(String, String, String)>,
     /// Skipped themselves: `PROFILE/TEST`, why.
     pub skipped: Vec<(String, String)>,
     /// Profiles that failed after all attempts: name, why, where it is recorded.
@@ -74,6 +76,7 @@ impl Tally {
         } else if self.ran + self.skipped.len() < self.tests
             || !self.failed_profiles.is_empty()
             || !self.lost.is_empty()
+            || !self.partial.is_empty()
         {
             INCOMPLETE
         } else {
@@ -96,6 +99,14 @@ impl Tally {
             }
         };
         add(self.failed.len(), "failed");
+        add(
+            self.partial.len(),
+            if self.partial.len() == 1 {
+                "worker without result"
+            } else {
+                "workers without result"
+            },
+        );
         add(self.skipped.len(), "skipped");
         add(
             self.failed_profiles.len(),

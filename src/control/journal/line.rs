@@ -46,6 +46,12 @@ pub struct MachineRef {
 }
 
 impl Header {
+    /// Adds a machine, or corrects what is known about the one of its name.
+    pub(super) fn add(&mut self, machine: MachineRef) {
+        self.hosts.retain(|known| known.name != machine.name);
+        self.hosts.push(machine);
+    }
+
     /// A head of the present version for this process.
     pub fn new(run_id: &str, hosts: Vec<MachineRef>) -> Self {
         Self {
@@ -101,10 +107,22 @@ impl fmt::Display for Recorded {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Event {
     Run(Header),
-    Plan { scope: String, undo: Recorded },
-    Armed { of: u64 },
-    Undone { of: u64 },
-    Failed { of: u64, message: String },
+    /// A machine that came later than the head.
+    Machine(MachineRef),
+    Plan {
+        scope: String,
+        undo: Recorded,
+    },
+    Armed {
+        of: u64,
+    },
+    Undone {
+        of: u64,
+    },
+    Failed {
+        of: u64,
+        message: String,
+    },
     Clean,
 }
 
@@ -167,6 +185,7 @@ impl Read {
         self.next = self.next.max(line.n.saturating_add(1));
         match line.event {
             Event::Run(header) => self.header = header,
+            Event::Machine(machine) => self.header.add(machine),
             Event::Plan { scope, undo } => self.entries.push(Entry {
                 n: line.n,
                 scope,

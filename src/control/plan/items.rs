@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{PlanError, PlannedProfile, PlannedTest};
+use super::{PlanError, PlannedHost, PlannedProfile, PlannedTest};
 use crate::cli::item::{HostArg, Item};
 use crate::config::{Config, Kind};
 use crate::control::options::RunOptions;
@@ -123,6 +123,31 @@ fn profile(item: &Item, all: &[PlannedTest], config: &Config) -> Result<PlannedP
         tests,
         build: *build,
     })
+}
+
+/// Resolves one profile, without tests of a command line.
+pub(crate) fn planned_profile(item: &Item, config: &Config) -> Result<PlannedProfile, PlanError> {
+    profile(item, &[], config)
+}
+
+/// Resolves one test.
+pub(crate) fn planned_test(item: &Item, config: &Config) -> Result<PlannedTest, PlanError> {
+    test(item, config)
+}
+
+/// Asks every profile whether it can be applied to these hosts.
+pub(super) fn fits(profiles: &[PlannedProfile], hosts: &[PlannedHost]) -> Result<(), PlanError> {
+    let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+    for profile in profiles {
+        profile
+            .build()?
+            .fits(&names)
+            .map_err(|why| PlanError::Refused {
+                what: format!("profile `{}` cannot be applied: {why}", profile.name),
+                hint: "`run-perf --list` shows every parameter with its default",
+            })?;
+    }
+    Ok(())
 }
 
 /// Moves the parameters of every profile out of `params`.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub host_keys: HostKeys,
     /// Tried where no key is accepted, in order.
     pub passwords: Vec<Secret>,
+    /// Key files for the machine itself, instead of the usual ones and the agent's.
+    pub keys: Vec<PathBuf>,
     /// Read instead of `~/.ssh/config` and `/etc/ssh/ssh_config`.
     pub config: Option<PathBuf>,
 }
@@ -114,6 +116,10 @@ impl Route {
     pub(super) fn resolve(address: &Address, config: &SshConfig, settings: Arc<Settings>) -> Self {
         let mut hops = Vec::new();
         add(address, config, &mut hops, 0);
+        if let (Some(to), false) = (hops.last_mut(), settings.keys.is_empty()) {
+            to.keys.clone_from(&settings.keys);
+            to.agent = false;
+        }
         Self { hops, settings }
     }
 

@@ -90,19 +90,19 @@ const CSV_PARAMS: &[Param] = &[
 
 /// A metric of the user's own.
 #[derive(Debug, Clone)]
-pub(super) struct Metric {
+pub(in crate::tests) struct Metric {
     /// Name in ids.
-    pub(super) name: String,
+    pub(in crate::tests) name: String,
     /// Unit as written.
-    pub(super) unit: String,
+    pub(in crate::tests) unit: String,
     /// Good direction.
-    pub(super) better: Better,
+    pub(in crate::tests) better: Better,
     /// How workers are put together.
-    pub(super) class: Class,
+    pub(in crate::tests) class: Class,
     /// Whether it was declared primary.
-    pub(super) primary: bool,
+    pub(in crate::tests) primary: bool,
     /// File on the worker; `None` for standard output.
-    pub(super) file: Option<PathBuf>,
+    pub(in crate::tests) file: Option<PathBuf>,
     reader: Reader,
 }
 
@@ -138,7 +138,7 @@ impl std::fmt::Display for Place {
 
 impl Metric {
     /// Reads one entry of `metrics`; `item` is how messages name it (`metrics[0]` of `redis-get`).
-    pub(super) fn parse(item: &str, given: &Value) -> Result<Self, ParamError> {
+    pub(in crate::tests) fn parse(item: &str, given: &Value) -> Result<Self, ParamError> {
         let params = Params::check(item, object(item, given)?, PARAMS)?;
         let name = params
             .text("name")?
@@ -190,11 +190,16 @@ impl Metric {
         })
     }
 
+    /// Returns whether it was said how the number is found; else the whole text should be it.
+    pub(in crate::tests) fn is_told_how(&self) -> bool {
+        !matches!(self.reader, Reader::Whole)
+    }
+
     /// Finds the number in `text`.
     ///
     /// # Errors
     /// What was looked for and what was there instead.
-    pub(super) fn read(&self, text: &str) -> Result<f64, String> {
+    pub(in crate::tests) fn read(&self, text: &str) -> Result<f64, String> {
         match &self.reader {
             Reader::Whole => number(text).ok_or_else(|| "expected nothing but a number".into()),
             Reader::Json(pointer) => json(text, pointer),

@@ -4,7 +4,7 @@
 //! is a client of the result. Without declared metrics the time it takes is the measurement.
 //! How a number is found is in [`metric`], what is asked for in [`options`].
 
-mod metric;
+pub(super) mod metric;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use self::options::Options;
 pub use self::options::{ALIASES, NAME, PARAMS, SUMMARY};
 use super::params::ParamError;
 use super::pbench::{Class, IterationBuilder, SampleEntry};
+use super::tool::drive::each;
 use super::{Expected, Test, TestContext, TestError};
 use crate::control::cancel::CancelToken;
 use crate::control::event::Event;
@@ -70,22 +71,9 @@ impl Command {
         limits: &Limits,
     ) -> Vec<Result<Output, ShellError>> {
         let workers: Vec<&Worker> = cx.workers.all().collect();
-        std::thread::scope(|scope| {
-            let running: Vec<_> = workers
-                .iter()
-                .map(|worker| {
-                    let command = command.clone().env("RUNPERF_WORKER", worker.name.as_str());
-                    scope.spawn(move || worker.shell.run(&command, limits))
-                })
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
+        each(&workers, |worker| {
+            let command = command.clone().env("RUNPERF_WORKER", worker.name.as_str());
+            worker.shell.run(&command, limits)
         })
     }
 
