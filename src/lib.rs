@@ -10,6 +10,7 @@
 
 pub mod analysis;
 pub mod archive;
+pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod config;

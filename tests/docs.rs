@@ -8,12 +8,13 @@ use assert_cmd::Command;
 use regex::Regex;
 use runperf::compare::Status;
 
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
     "run-perf",
     "compare-perf",
     "analyze-perf",
     "diff-perf",
     "strip-run-perf",
+    "prep-perf",
 ];
 
 fn doc(name: &str) -> String {
@@ -124,6 +125,7 @@ fn exit_codes_in_help_are_those_of_the_table() {
         ("compare-perf", 3),
         ("analyze-perf", 4),
         ("strip-run-perf", 4),
+        ("prep-perf", 5),
     ] {
         let expected: BTreeSet<String> = table
             .lines()

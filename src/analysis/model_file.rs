@@ -26,7 +26,7 @@ impl RangeModel {
         Self::parse(path, &read(path)?)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
         let document = Document::parse(path, bytes)?;
         let version = document.version()?.unwrap_or(0);
         let tolerance = tolerance(&document)?;

@@ -9,5 +9,6 @@ pub mod exit;
 pub mod generate;
 pub mod item;
 pub mod output;
+pub mod prep_perf;
 pub mod run_perf;
 pub mod strip_run_perf;

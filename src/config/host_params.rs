@@ -162,23 +162,37 @@ fn plain(value: &Value) -> String {
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Value>, HostParamsError> {
+    let (values, faults) = check_text(text);
+    match faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(values),
+    }
+}
+
+/// Reads the text of a host's file; also returns everything that is wrong with it.
+pub(crate) fn check_text(text: &str) -> (BTreeMap<String, Value>, Vec<HostParamsError>) {
     let told =
         |error: serde_saphyr::Error| HostParamsError::Yaml(error.without_snippet().to_string());
     // A file of comments only says nothing.
     let read: Option<BTreeMap<String, Spanned<Value>>> =
-        serde_saphyr::from_str(text).map_err(told)?;
-    read.unwrap_or_default()
-        .into_iter()
-        .map(|(key, spanned)| {
-            check(&key, &spanned.value).map_err(|expected| HostParamsError::Invalid {
+        match serde_saphyr::from_str(text).map_err(told) {
+            Ok(read) => read,
+            Err(fault) => return (BTreeMap::new(), vec![fault]),
+        };
+    let mut values = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (key, spanned) in read.unwrap_or_default() {
+        if let Err(expected) = check(&key, &spanned.value) {
+            faults.push(HostParamsError::Invalid {
                 line: spanned.referenced.line(),
                 key: key.clone(),
                 expected,
                 found: plain(&spanned.value),
-            })?;
-            Ok((key, spanned.value))
-        })
-        .collect()
+            });
+        }
+        values.insert(key, spanned.value);
+    }
+    (values, faults)
 }
 
 /// Checks a known key; says what it expects otherwise. Numbers may be written as text, as in the older tool.

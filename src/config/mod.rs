@@ -151,6 +151,16 @@ impl Config {
         )
     }
 
+    /// Reads one file alone; its text is given.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn of_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        layer::file(&mut config, path, text)?;
+        Ok(config)
+    }
+
     /// As [`Config::load`], with the places given by the caller.
     pub(crate) fn load_from(
         explicit: Option<&Path>,

@@ -33,7 +33,7 @@ impl HistoryModel {
         Self::parse(path, &read(path)?)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
         let mut document = Document::parse(path, bytes)?;
         if document.version()? != Some(3) {
             return Err(document.shape(
