@@ -360,6 +360,11 @@ impl Cli {
             self.include_incorrect_results,
         )?;
         let comparison = compare::compare(inputs, &options);
+        if self.compat {
+            for line in compare::compat::averages(&comparison).lines() {
+                tracing::info!("{line}");
+            }
+        }
         outputs.write(&comparison, self)?;
         Ok(comparison.exit_code)
     }

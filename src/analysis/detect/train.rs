@@ -53,8 +53,8 @@ impl Default for Settings {
 struct Work<'a> {
     series: &'a MetricSeries,
     goodness: Goodness,
-    /// Night and goodness.
-    x: Vec<(usize, f64)>,
+    /// Goodness of each value of the series.
+    x: Vec<f64>,
     fit: Fit,
     host: bool,
 }
@@ -99,7 +99,21 @@ fn has_states(x: &[f64]) -> bool {
 
 impl Work<'_> {
     fn refit(&mut self) {
-        self.fit = Fit::new(&self.x.iter().map(|(_, x)| *x).collect::<Vec<_>>());
+        self.fit = Fit::new(&self.x);
+    }
+
+    /// Nights of the values.
+    fn nights(&self) -> impl Iterator<Item = usize> + '_ {
+        self.series.values.iter().map(|(night, _)| *night)
+    }
+
+    /// The night of a value; the last one for indices beyond.
+    fn night(&self, index: usize) -> usize {
+        let values = &self.series.values;
+        values
+            .get(index)
+            .or(values.last())
+            .map_or(0, |(night, _)| *night)
     }
 
     fn variance(&self) -> Option<f64> {
@@ -119,11 +133,7 @@ pub fn train(training: &Training, settings: Settings) -> HistoryModel {
         .filter_map(|series| {
             let values: Vec<f64> = series.values.iter().map(|(_, value)| *value).collect();
             let goodness = Goodness::choose(&values, series.better.sign())?;
-            let x = series
-                .values
-                .iter()
-                .map(|(night, value)| (*night, goodness.of(*value)))
-                .collect();
+            let x = values.iter().map(|value| goodness.of(*value)).collect();
             let mut work = Work {
                 series,
                 goodness,
@@ -216,8 +226,8 @@ fn host_shifts<'a>(work: &[Work<'a>], nights: usize) -> BTreeMap<&'a str, Vec<Op
                 .collect();
             let mut by_night: Vec<Vec<(f64, f64)>> = vec![Vec::new(); nights];
             for (one, weight) in metrics.iter().zip(host::weights(&variances)) {
-                for ((night, _), residual) in one.x.iter().zip(&one.fit.residuals) {
-                    by_night[*night].push((*residual, weight));
+                for (night, residual) in one.nights().zip(&one.fit.residuals) {
+                    by_night[night].push((*residual, weight));
                 }
             }
             let shifts = by_night
@@ -247,14 +257,13 @@ fn profiles(
 /// Subtracts the host shift where it pays, else on outlier nights only, and fits anew.
 fn subtract(work: &mut Work, shifts: &[Option<f64>], usual: f64) {
     let pairs: Vec<(f64, f64)> = work
-        .x
-        .iter()
+        .nights()
         .zip(&work.fit.residuals)
-        .map(|((night, _), residual)| (*residual, shifts[*night].unwrap_or(0.0)))
+        .map(|(night, residual)| (*residual, shifts[night].unwrap_or(0.0)))
         .collect();
     work.host = host::worth_subtracting(&pairs);
     let mut changed = false;
-    for (night, x) in &mut work.x {
+    for ((night, _), x) in work.series.values.iter().zip(&mut work.x) {
         let shift = shifts[*night].unwrap_or(0.0);
         if work.host || host::is_outlier(shift, usual) {
             *x -= shift;
@@ -330,7 +339,7 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
         mmin: 0.0,
         mmax: 0.0,
         n,
-        segment_start: work.x.get(last_start).map_or(0, |(night, _)| *night),
+        segment_start: work.night(last_start),
         n_seg: n - last_start,
         steps: steps(work),
         sd: variance.sqrt(),
@@ -347,11 +356,7 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
         drifting: forecast.is_some(),
         host: work.host,
         wild,
-        seen_last10: work
-            .x
-            .iter()
-            .filter(|(night, _)| *night >= first_recent)
-            .count(),
+        seen_last10: work.nights().filter(|night| *night >= first_recent).count(),
         mu_ref: reference_level(work, settings.accepted_from),
         linear: match work.goodness.transform {
             Transform::Log => None,
@@ -369,7 +374,7 @@ fn entry(work: &Work, prior: Option<Prior>, nights: usize, settings: Settings) -
 fn reference_level(work: &Work, night: Option<usize>) -> Option<f64> {
     let at = match night {
         None => 0,
-        Some(night) => work.x.iter().position(|(of, _)| *of >= night)?,
+        Some(night) => work.nights().position(|of| of >= night)?,
     };
     let segment = work.fit.starts.partition_point(|start| *start <= at);
     work.fit.levels.get(segment.checked_sub(1)?).copied()
@@ -401,8 +406,8 @@ fn steps(work: &Work) -> Vec<Step> {
         .zip(fit.starts.iter().skip(1))
         .filter_map(|((before, after), start)| {
             let pct = work.goodness.change_pct(before, after - before);
-            let (near, _) = work.x.get(*start)?;
-            pct.is_finite().then_some(Step { near: *near, pct })
+            let near = work.night(*start);
+            pct.is_finite().then_some(Step { near, pct })
         })
         .collect()
 }

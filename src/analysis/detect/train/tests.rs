@@ -4,6 +4,8 @@ use super::super::judge::{Candidate, Evidence, State};
 use super::super::model::{BuildInfo, HistoryModel};
 use super::super::training::{MetricSeries, Training};
 use super::*;
+use crate::analysis::history::History;
+use crate::analysis::history::samples::result;
 use crate::metric::{Better, MetricId};
 
 fn id(name: &str) -> MetricId {
@@ -250,5 +252,27 @@ proptest! {
             prop_assert!((0.0..=1.0).contains(&found.p_worse) && (0.0..=1.0).contains(&found.p_better));
             prop_assert!(found.score.is_finite());
         }
+    }
+
+    /// Whatever the values and in whichever order the results come: the same bytes.
+    #[test]
+    fn the_order_of_results_never_matters(
+        values in proptest::collection::vec(proptest::collection::vec(any_value(), 12), 3..14),
+        shuffle in proptest::collection::vec(0_usize..1000, 14),
+    ) {
+        let ids: Vec<String> = (0..12).map(|i| id(&format!("read{i}")).to_string()).collect();
+        let results: Vec<_> = values.iter().enumerate().map(|(night, values)| {
+            let figures: Vec<(&str, f64)> = ids.iter().map(String::as_str).zip(values.iter().copied())
+                .filter(|(_, value)| night % 3 != 1 || *value < 1e9).collect();
+            result(&format!("n{night:02}"), &figures, &[])
+        }).collect();
+        let mut order: Vec<usize> = (0..results.len()).collect();
+        order.sort_by_key(|index| (shuffle[*index], *index));
+        let shuffled = order.iter().map(|index| results[*index].clone()).collect();
+        let model = |results| train(
+            &Training::new(&History::new(results), &BTreeMap::new()),
+            Settings::default(),
+        ).to_text().expect("finite numbers");
+        prop_assert_eq!(model(results), model(shuffled));
     }
 }
