@@ -16,6 +16,7 @@
     const o = {
       st: a[0], profile: a[1], test: a[2], kind: a[3], unit: a[6], higher: a[7], primary: a[8], src: a[9],
       dst: a[10], lo: a[11], hi: a[12], raw: a.slice(13, 16), spread: a[16], limit: a[17], parts: a[18],
+      clients: a.slice(19),
       i, tr: rows[i], id: rows[i].id,
     };
     o.text = (o.id + ' ' + o.unit).toLowerCase();
@@ -122,6 +123,24 @@
     return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="Samples of SRC and DST">${row(sides[0], 30, 'SRC', 'srcm')}${row(sides[1], 72, 'DST', mark(o))}<text class="txt" x="44" y="106">${shown(o, lo)}</text><text class="txt" x="${w - 16}" y="106" text-anchor="end">${shown(o, hi)} ${esc(unit(o))}</text></svg>`;
   };
 
+  /* What each client did: worst first, those that stand apart named so. */
+  const clients = o => {
+    if (!o.clients.length) return '';
+    const [list, mean, srcs, dsts, odd] = o.clients, names = data.clients[list];
+    const share = v => known(mean) ? mean + Math.abs(mean) * v / 1000 : v, src = numbers(srcs), apart = new Set(odd ? odd.split(' ').map(Number) : []);
+    const all = dsts.split(' ').map((d, i) => {
+      const s = known(src[i]) ? share(src[i]) : null;
+      const c = d === '-' || d[0] === '=' ? null : Number(d);
+      const v = d === '-' ? null : c === null ? share(Number(d.slice(1))) : s + Math.abs(s) * c / 1000;
+      return { name: names[i], s, v, c, odd: apart.has(i) };
+    });
+    const turn = c => c === null ? -Infinity : o.higher === null ? -Math.abs(c) : o.higher ? c : -c;
+    all.sort((a, b) => turn(a.c) - turn(b.c));
+    const cell = v => known(v) ? value(v) : 'none';
+    return `<details${all.length > 40 ? '' : ' open'}><summary>${all.length} clients${apart.size ? `, ${apart.size} apart from the others` : ''}</summary><table><thead><tr><th scope="col">Client</th><th scope="col" class="n">SRC</th><th scope="col" class="n">DST</th><th scope="col" class="n">Change</th><th scope="col">Remark</th></tr></thead><tbody>${
+      all.map(a => `<tr><th scope="row">${esc(a.name)}</th><td class="n">${cell(a.s)}</td><td class="n">${cell(a.v)}</td><td class="n">${a.c === null ? (a.s === null ? 'new' : a.v === null ? 'missing' : '') : signed(a.c) + '\u202f%'}</td><td>${a.odd ? '<b>stands apart</b>' : ''}</td></tr>`).join('')}</tbody></table></details>`;
+  };
+
   /* A row that is open. */
   const direction = o => o.higher === null ? 'direction unknown' : o.higher ? 'higher is better' : 'lower is better';
   const details = o => {
@@ -140,13 +159,13 @@
       }).join('')}</tbody></table></details>` : '';
     return `<td colspan="7"><div class="dt"><div><h3>${past.length ? 'History' : 'DST'} against SRC (${direction(o)})</h3>${chart(o)}</div>`
       + `<div><h3>Samples</h3>${strip(o)}<table><tbody>${facts.map(f => `<tr><th scope="row">${f[0]}</th><td class="n">${f[1]}</td></tr>`).join('')}</tbody></table></div>`
-      + `<div class="wide"><button type="button" data-a="link">Copy link</button> <button type="button" data-a="md">Copy as Markdown</button> ${table}</div></div></td>`;
+      + `<div class="wide"><button type="button" data-a="link">Copy link</button> <button type="button" data-a="md">Copy as Markdown</button> ${clients(o)}${table}</div></div></td>`;
   };
   const close = r => {
     const next = r.nextElementSibling;
     if (next && next.classList.contains('x')) next.remove();
     r.classList.remove('open');
-    r.setAttribute('aria-expanded', 'false');
+    r.querySelector('th').setAttribute('aria-expanded', 'false');
   };
   const open = o => {
     if (o.tr.classList.contains('open')) return close(o.tr);
@@ -155,7 +174,7 @@
     c.innerHTML = details(o);
     o.tr.after(c);
     o.tr.classList.add('open');
-    o.tr.setAttribute('aria-expanded', 'true');
+    o.tr.querySelector('th').setAttribute('aria-expanded', 'true');
     c.onclick = e => {
       const action = e.target.dataset && e.target.dataset.a;
       if (action === 'link') copy(location.href.split('#')[0] + '#' + encodeURI(o.id));

@@ -278,6 +278,7 @@ pub(crate) mod samples {
                     unit: None,
                     better: None,
                     clients: 1,
+                    by_client: Vec::new(),
                     samples: Vec::new(),
                     params: Default::default(),
                 })

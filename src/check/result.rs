@@ -16,6 +16,7 @@ pub(super) fn look(path: &Path, checked: &mut Checked) {
     let include = Include {
         incorrect: false,
         samples: true,
+        ..Include::default()
     };
     let data = match read_result("", path, include) {
         Ok(data) => data,

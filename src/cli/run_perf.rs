@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::common::{self, Common};
 use super::exit::{ExitCode, FAILED, NOT_CLEAN, OK, USAGE};
 use super::item::{self, HostArg, Item};
+use super::output::Target;
 use crate::config::Config;
 use crate::control::controller::install_panic_hook;
 use crate::control::journal::JournalError;
@@ -26,6 +27,7 @@ use crate::control::progress::{Mode, Screen};
 use crate::control::reach::Reach;
 use crate::control::run::{self, Show};
 use crate::control::{recover, resume};
+use crate::render;
 use crate::secret::Redactor;
 
 const ABOUT: &str =
@@ -230,6 +232,12 @@ pub struct Cli {
     )]
     progress: Progress,
 
+    /// Write a report of the run as one HTML file: figures, failures, curves of the machines
+    ///
+    /// Written at the end, of a run that failed or was interrupted too.
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    html: Option<OsString>,
+
     #[command(flatten)]
     common: Common,
 
@@ -375,6 +383,21 @@ impl Cli {
         }
     }
 
+    /// Returns where `--html` writes to. `-` is a file of that name: the summary has standard output.
+    fn html_target(&self) -> Option<Target> {
+        self.html.clone().map(|file| Target::File(file.into()))
+    }
+
+    /// Writes the report of the run, if one was asked for; it is made of the result directory alone.
+    fn write_html(&self, result: &std::path::Path) -> anyhow::Result<()> {
+        let Some(target) = self.html_target() else {
+            return Ok(());
+        };
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M").to_string();
+        let page = render::run::report(result, &now)?;
+        target.write(&page)
+    }
+
     fn mode(&self) -> Mode {
         match self.progress {
             _ if self.common.quiet => Mode::None,
@@ -419,6 +442,9 @@ fn run_with(args: Vec<OsString>) -> ExitCode {
             Some("leave the option out"),
             &cli,
         );
+    }
+    if let Some(Err(error)) = cli.html_target().map(|target| target.check()) {
+        return refuse(&error, Some("name a file in a directory that exists"), &cli);
     }
     // clap lets go of a `requires` whose option conflicts with another one that was given.
     if cli.dry_run && cli.recover.is_none() {
@@ -484,10 +510,22 @@ fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCod
         long_options,
     };
     match run::run(plan, redactor, &show) {
-        Ok(finished) => match answer(&finished.summary) {
-            OK => finished.exit,
-            failed => failed,
-        },
+        Ok(finished) => {
+            let written = cli.write_html(&finished.root);
+            let answered = answer(&finished.summary);
+            match written {
+                Err(error) => {
+                    common::print_error(&error, None, cli.common.color);
+                    if finished.exit == OK {
+                        FAILED
+                    } else {
+                        finished.exit
+                    }
+                }
+                Ok(()) if answered == OK => finished.exit,
+                Ok(()) => answered,
+            }
+        }
         Err(error) => {
             let (hint, exit) = (error.hint(), error.exit());
             common::print_error(

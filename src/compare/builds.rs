@@ -29,6 +29,7 @@ pub(crate) fn build(result: &ResultData) -> Build {
         machines: machines(result),
         url: known("url"),
         env_changed: false,
+        kernels: std::collections::BTreeMap::new(),
         counts: std::collections::BTreeMap::new(),
     }
 }

@@ -19,6 +19,10 @@ pub(crate) struct Changes {
     pub(crate) differences: Environment,
     /// For SRC (never), the references, DST.
     pub(crate) changed: Vec<bool>,
+    /// Of the same builds: release of the kernel by place.
+    pub(crate) kernels: Vec<BTreeMap<String, String>>,
+    /// Entries SRC and DST have in common, by kind.
+    pub(crate) equal: BTreeMap<String, usize>,
 }
 
 /// Compares the environments; `names` are those of the references, then of DST.
@@ -39,10 +43,14 @@ pub(crate) fn compare(
     let changed = std::iter::once(false)
         .chain(all.windows(2).map(|pair| differs(&pair[0], &pair[1])))
         .collect();
+    let kernels = all.iter().map(Facts::kernels).collect();
+    let mut equal: BTreeMap<String, usize> = BTreeMap::new();
     let (Some(before), Some(now)) = (all.first(), all.last()) else {
         return Changes {
             differences: Environment::default(),
             changed,
+            kernels,
+            equal,
         };
     };
     let between = &all[1..all.len() - 1];
@@ -58,17 +66,26 @@ pub(crate) fn compare(
         {
             let (was, is) = (before.get(&fact), now.get(&fact));
             // One section absent on one side is said once, not line by line.
-            if was == is
-                || before.lacks_section(&fact)
+            let said = (before.name_of(&fact, now), fact.kind, was, is);
+            if was == is {
+                let new = match of_host {
+                    true => of_hosts.insert(said),
+                    false => !of_hosts.contains(&said),
+                };
+                if new {
+                    *equal.entry(fact.kind.to_owned()).or_default() += 1;
+                }
+                continue;
+            }
+            if before.lacks_section(&fact)
                 || now.lacks_section(&fact)
                 || before.follows_from_release(&fact, now)
             {
                 continue;
             }
-            let said = (before.name_of(&fact, now), fact.kind, was, is);
             if of_host {
-                of_hosts.insert((said.0, said.1, said.2, said.3));
-            } else if of_hosts.contains(&(said.0, said.1, said.2, said.3)) {
+                of_hosts.insert(said);
+            } else if of_hosts.contains(&said) {
                 continue;
             }
             found
@@ -103,6 +120,8 @@ pub(crate) fn compare(
     Changes {
         differences: Environment { kinds: found },
         changed,
+        kernels,
+        equal,
     }
 }
 

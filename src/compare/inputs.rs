@@ -125,6 +125,8 @@ pub struct Options {
     pub allow_missing: bool,
     /// The older tool's judgement.
     pub compat: bool,
+    /// Single clients are judged too.
+    pub by_client: bool,
     /// Direction by metric name where the result states none.
     pub better: BTreeMap<String, Better>,
     /// Command line for the report, secrets already masked.
@@ -143,6 +145,7 @@ impl Default for Options {
             fail_on_gain: false,
             allow_missing: false,
             compat: false,
+            by_client: false,
             better: BTreeMap::new(),
             command: Vec::new(),
         }

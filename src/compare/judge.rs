@@ -13,7 +13,7 @@ use super::records::{Indexed, params_changed};
 use super::score::{Judge, Limits, Scored, Side, side, side_from_zero};
 use super::since::{Past, flaky, run};
 use super::types::{Build, CheckResult, Comparison, LimitsInForce, Rule, SamplePair, Status, Tool};
-use super::{builds, direction, environment, errors, groups, incidents, verdict};
+use super::{builds, by_client, direction, environment, errors, groups, incidents, verdict};
 use crate::analysis::directions::unit_of;
 use crate::metric::{Better, Check, MetricId};
 use crate::store::read::{Measurement, ResultData};
@@ -94,9 +94,18 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
 
     let (src, references, dst) = (&inputs.src, &inputs.references, &inputs.dst);
     let environment = environment::compare(src, references, dst, &names);
-    let metrics: Vec<CheckResult> = judged.into_iter().map(|one| one.result).collect();
-    for (build, changed) in all_builds.iter_mut().zip(environment.changed) {
-        build.env_changed = changed;
+    let mut metrics: Vec<CheckResult> = judged.into_iter().map(|one| one.result).collect();
+    for check in metrics.iter_mut().filter(|c| c.check == Check::Mean) {
+        let (before, now) = (cx.src.get(&check.id), cx.dst.get(&check.id));
+        check.clients = by_client::figures(before, now, options.tolerance.value);
+    }
+    let client_note = by_client::note(&metrics).filter(|_| !options.by_client);
+    if options.by_client {
+        metrics.extend(cx.single_clients(&inputs));
+    }
+    let of_builds = environment.changed.into_iter().zip(environment.kernels);
+    for (build, (changed, kernels)) in all_builds.iter_mut().zip(of_builds) {
+        (build.env_changed, build.kernels) = (changed, kernels);
     }
     for (build, counts) in all_builds[1..].iter_mut().zip(reference_counts) {
         build.counts = counts;
@@ -104,6 +113,7 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
     let errors = errors::of_target(src, references, dst, &names[references.len()]);
     let mut notes = notes(&cx, &metrics, &inputs);
     notes.extend(decided_notes);
+    notes.extend(client_note);
     let by_history = matches!(rule, Rule::Model | Rule::Pairwise).then_some(options.history);
     if by_history.is_none() && !inputs.history.repetitions.is_empty() {
         notes.push("repetitions are judged by a history model or pairwise only; this rule looks at DST alone".into());
@@ -152,6 +162,7 @@ pub(crate) fn compare(mut inputs: Inputs, options: &Options) -> Comparison {
         errors,
         works_again: errors::works_again(src, dst),
         environment: environment.differences,
+        environment_equal: environment.equal,
         notes,
     };
     verdict::conclude(&mut comparison, compared, options);
@@ -284,6 +295,33 @@ impl Context<'_> {
             } else {
                 status
             };
+    }
+
+    /// Judges what single clients measured, apart from everything else: thirty figures of one cause are
+    /// no thirty findings, and no model knows them, so they are held against the fixed limits.
+    fn single_clients(&self, inputs: &Inputs) -> Vec<CheckResult> {
+        let data = by_client::Apart::new(inputs, &self.options.better);
+        let limits = Limits::new(&[], self.options);
+        let cx = Context {
+            src: Indexed::new(&data.src),
+            references: data.references.iter().map(Indexed::new).collect(),
+            dst: Indexed::new(&data.dst),
+            names: self.names,
+            judge: &limits,
+            modifiers: Modifiers::new(self.options),
+            options: self.options,
+        };
+        let known = cx.src.iter().map(|m| cx.judge_known(m));
+        let new = cx.dst.iter().filter(|m| cx.src.get(&m.id).is_none());
+        known
+            .chain(new.map(|m| cx.judge_new(m)))
+            .map(|one| {
+                let mut result = one.result;
+                result.labels.push(by_client::CLIENT.into());
+                result.basis = Some("a single client, held against the fixed limits".into());
+                result
+            })
+            .collect()
     }
 
     fn judge_new(&self, dst: &Measurement) -> Judged {
@@ -428,6 +466,7 @@ pub(crate) fn named(id: &MetricId, better: Better) -> CheckResult {
         checks: Vec::new(),
         history: Vec::new(),
         samples: SamplePair::default(),
+        clients: Vec::new(),
         details: String::new(),
         params_changed: Vec::new(),
     }

@@ -6,6 +6,7 @@
 //! several results is most like another one is another question, answered in [`closest`].
 
 mod builds;
+pub mod by_client;
 pub mod closest;
 pub mod compat;
 mod direction;

@@ -125,6 +125,7 @@ pub(crate) mod sample {
             unit: None,
             better: None,
             clients: 1,
+            by_client: Vec::new(),
             samples: Vec::new(),
             params: Arc::default(),
         }

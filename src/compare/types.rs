@@ -144,6 +144,9 @@ pub struct Build {
     pub url: Option<String>,
     /// Whether its environment differs from the build before it.
     pub env_changed: bool,
+    /// Release of the kernel by place: of each host, and of every profile or guest that ran another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernels: BTreeMap<String, String>,
     /// Statuses of its checks against SRC, for the builds chart; empty for SRC.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<String, usize>,
@@ -169,6 +172,21 @@ pub struct SamplePair {
     pub src: Vec<f64>,
     /// DST.
     pub dst: Vec<f64>,
+}
+
+/// What one client contributed to a metric, on both sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientFigures {
+    /// Its name as the results have it.
+    pub client: String,
+    /// Value in SRC; null: the client is not there.
+    pub src: Option<f64>,
+    /// Value in DST; null: the client is not there.
+    pub dst: Option<f64>,
+    /// DST against SRC as measured, in percent of SRC.
+    pub change_pct: Option<f64>,
+    /// Whether it moved far from where the others did.
+    pub apart: bool,
 }
 
 /// One check: a metric, a spread, or a group.
@@ -198,7 +216,7 @@ pub struct CheckResult {
     pub primary: bool,
     /// What became of it.
     pub status: Status,
-    /// `minor`, `not-enough-data`, `direction-unknown`, `clients-differ`, `from-zero`, …
+    /// `minor`, `not-enough-data`, `direction-unknown`, `clients-differ`, `client`, `from-zero`, …
     pub labels: Vec<String>,
     /// Status by the older tool, with the rule `compat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,6 +256,9 @@ pub struct CheckResult {
     pub history: Vec<Option<f64>>,
     /// Single values of both sides.
     pub samples: SamplePair,
+    /// Figures of single clients, where there are several; in the order of SRC, then of DST.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientFigures>,
     /// Sentence in the words of the older tool, with the rule `compat`; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub details: String,
@@ -361,6 +382,9 @@ pub struct Comparison {
     pub works_again: Vec<String>,
     /// What else changed.
     pub environment: Environment,
+    /// How many entries of each kind SRC and DST have in common; those are not listed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment_equal: BTreeMap<String, usize>,
     /// Things a reader should know before trusting this, one line each.
     pub notes: Vec<String>,
 }

@@ -43,6 +43,8 @@ pub struct Finished {
     pub exit: ExitCode,
     /// For standard output.
     pub summary: String,
+    /// The result directory.
+    pub root: PathBuf,
 }
 
 /// Why a run could not even start.
@@ -230,6 +232,7 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
     Ok(Finished {
         exit,
         summary: summary(&tally, &shown, previous.as_ref(), show.quiet),
+        root: root.to_owned(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::console::summary;
 use super::view::{Place, View};
 use super::words::{self, Words};
 use super::{RenderError, Renderer};
-use crate::compare::{Comparison, Status, Verdict};
+use crate::compare::{CheckResult, Comparison, Status, Verdict};
 
 /// GitHub takes 65 536 characters of a comment; some are left for what a job adds.
 const MOST_BYTES: usize = 60_000;
@@ -174,7 +174,7 @@ fn rows(view: &View<'_>, place: &Place<'_>) -> String {
             escape(&place.name()),
             match (words::is_average(check), &check.basis) {
                 (true, Some(basis)) => escape(basis),
-                _ => escape(&check.metric) + spread + &unit,
+                _ => escape(&check.metric) + spread + &unit + &clients(check),
             },
             value(check.src),
             value(check.dst),
@@ -190,6 +190,13 @@ fn rows(view: &View<'_>, place: &Place<'_>) -> String {
         ));
     }
     text
+}
+
+/// Returns a second line of a cell that names the client that stands apart, if one does.
+fn clients(check: &CheckResult) -> String {
+    let apart = check.clients.iter().any(|one| one.apart);
+    let said = Words::RICH.clients(check).filter(|_| apart);
+    said.map_or(String::new(), |said| format!("<br>{}", escape(&said)))
 }
 
 fn errors(page: &mut Page, view: &View<'_>) {

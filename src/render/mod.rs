@@ -1,6 +1,7 @@
 //! Reports: each renderer shows one complete [`Comparison`] and computes nothing but layout.
 //!
 //! [`words`] says things, [`view`] finds them, [`changes`] ranks what else changed; one file a format.
+//! [`run`] shows a single result directory instead: what ran and what the machines did meanwhile.
 
 pub mod changes;
 pub mod console;
@@ -8,6 +9,8 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod plot_csv;
+pub mod run;
+mod template;
 pub mod view;
 pub mod words;
 pub mod xunit;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::compare::{
-    Build, CheckResult, Comparison, EnvChange, Environment, ErrorInfo, Incident, LimitsInForce,
-    Part, Rule, SamplePair, Status, Tool, Verdict,
+    Build, CheckResult, ClientFigures, Comparison, EnvChange, Environment, ErrorInfo, Incident,
+    LimitsInForce, Part, Rule, SamplePair, Status, Tool, Verdict,
 };
 use crate::metric::{Better, Check, MetricId};
 
@@ -21,6 +21,13 @@ fn build(name: &str, day: u32) -> Build {
         machines: vec!["perf-sm-04.example.org".to_owned()],
         url: Some(format!("https://jenkins.example.org/job/perf/{name}/")),
         env_changed: day == 6,
+        kernels: BTreeMap::from([
+            (
+                "host perf-sm-04".to_owned(),
+                format!("6.12.0-{day}.el10.x86_64"),
+            ),
+            ("guests of TunedLibvirt".to_owned(), "6.11.3".to_owned()),
+        ]),
         counts: BTreeMap::from([
             ("regression".to_owned(), day as usize % 3),
             ("improvement".to_owned(), 1),
@@ -107,10 +114,29 @@ fn check(
             src: src.map(|s| vec![s * 0.99, s * 1.01]).unwrap_or_default(),
             dst: dst.map(|d| vec![d * 0.98, d, d * 1.02]).unwrap_or_default(),
         },
+        clients: Vec::new(),
         details: String::new(),
         params_changed: Vec::new(),
         id,
     }
+}
+
+/// Returns clients of 192.0.2.1, .2, … that moved by so much; what moved by more than 10 % stands apart.
+pub(crate) fn clients(changes: &[f64]) -> Vec<ClientFigures> {
+    changes
+        .iter()
+        .zip(1_u32..)
+        .map(|(change, number)| {
+            let src = 38_000.0 + f64::from(number);
+            ClientFigures {
+                client: format!("192.0.2.{number}-1"),
+                src: Some(src),
+                dst: Some(src * (1.0 + change / 100.0)),
+                change_pct: Some(*change),
+                apart: change.abs() > 10.0,
+            }
+        })
+        .collect()
 }
 
 fn incident(checks: &[CheckResult], ids: &[&str], status: Status) -> Incident {
@@ -259,6 +285,7 @@ pub(crate) fn sample_comparison() -> Comparison {
     ];
     metrics[1].samples = SamplePair::default();
     metrics[9].labels = vec!["direction-unknown".to_owned()];
+    metrics[0].clients = clients(&[-0.4, -35.1, 0.2]);
     metrics[9].band_pct = None;
     let mut new = check(
         "Localhost/hackbench/0000:./thread-socket-32g/latency/seconds.mean",
@@ -391,6 +418,10 @@ pub(crate) fn sample_comparison() -> Comparison {
         errors,
         works_again: vec!["Localhost/uperf".to_owned()],
         environment: Environment { kinds },
+        environment_equal: BTreeMap::from([
+            ("packages".to_owned(), 412),
+            ("services".to_owned(), 37),
+        ]),
         notes: vec!["the powersave governor was set on perf-sm-04 in DST".to_owned()],
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::compare::by_client::is_client;
 use crate::compare::{CheckResult, Comparison, ErrorInfo, Incident, Status};
 use crate::metric::{Better, Check};
 
@@ -321,9 +322,11 @@ impl Cell {
     fn add(&mut self, status: Status, check: Option<&CheckResult>) {
         self.checks += 1;
         *self.counts.entry(status).or_default() += 1;
-        let Some(check) =
-            check.filter(|check| check.check == Check::Mean && check.better != Better::Unknown)
-        else {
+        // Single clients are in their metric already.
+        let counts = |check: &&CheckResult| {
+            check.check == Check::Mean && check.better != Better::Unknown && !is_client(check)
+        };
+        let Some(check) = check.filter(counts) else {
             return;
         };
         if let (Some(src), Some(dst)) = (check.src, check.dst)

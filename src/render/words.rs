@@ -1,6 +1,7 @@
 //! Words and figures all reports share, so that they can never say the same thing differently.
 
-use crate::compare::{CheckResult, Incident, Part, Rule, Status, Verdict};
+use crate::analysis::stats;
+use crate::compare::{CheckResult, ClientFigures, Incident, Part, Rule, Status, Verdict};
 use crate::metric::{Better, Check};
 
 /// Whether a change is good news.
@@ -171,6 +172,52 @@ impl Words {
         } else {
             format!("{change} {word}")
         })
+    }
+
+    /// Returns what single clients did: `30 clients: 192.0.2.7-1 −90.0 %, the others −0.4 … +0.6 %`.
+    ///
+    /// Nothing where there is one client or none.
+    pub fn clients(self, check: &CheckResult) -> Option<String> {
+        const MOST: usize = 3;
+        let clients = &check.clients;
+        if clients.is_empty() {
+            return None;
+        }
+        let mut said = Vec::new();
+        let mut odd: Vec<&ClientFigures> = clients.iter().filter(|one| one.apart).collect();
+        let size = |one: &ClientFigures| one.change_pct.map_or(0.0, f64::abs);
+        odd.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        for one in odd.iter().take(MOST) {
+            let change = one.change_pct.map_or(String::new(), |c| self.percent(c));
+            said.push(format!("{} {change}", one.client));
+        }
+        if odd.len() > MOST {
+            said.push(format!("{} more like it", odd.len() - MOST));
+        }
+        let gone = clients.iter().filter(|one| one.dst.is_none()).count();
+        if gone > 0 {
+            said.push(format!("{gone} missing"));
+        }
+        let new = clients.iter().filter(|one| one.src.is_none()).count();
+        if new > 0 {
+            said.push(format!("{new} new"));
+        }
+        let rest = clients.iter().filter(|one| !one.apart);
+        let changes: Vec<f64> = rest.filter_map(|one| one.change_pct).collect();
+        if let Some((low, high)) = stats::min_max(&changes) {
+            let others = if said.is_empty() { "" } else { "the others " };
+            let (from, to) = (self.signed(low), self.percent(high));
+            said.push(match (to.starts_with(&from), self.unicode) {
+                (true, _) => format!("{others}{to}"),
+                (false, true) => format!("{others}{from} … {to}"),
+                (false, false) => format!("{others}{from}..{to}"),
+            });
+        }
+        Some(format!(
+            "{}: {}",
+            plural(clients.len(), "client"),
+            said.join(", ")
+        ))
     }
 
     /// Returns the band of normal changes without its unit: `−6.7 … +6.7`.

@@ -41,6 +41,17 @@ pub struct Include {
     pub incorrect: bool,
     /// Also the value of every sample.
     pub samples: bool,
+    /// Also the mean of every single client.
+    pub clients: bool,
+}
+
+/// What one client contributed to a figure of all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientValue {
+    /// Its name as the result has it: an address or a host, often with a number.
+    pub client: Arc<str>,
+    /// Mean of its samples; finite.
+    pub value: f64,
 }
 
 /// Parameters of one iteration: group (`fio`, `user0`) → key → value, as text.
@@ -61,6 +72,8 @@ pub struct Measurement {
     pub better: Option<Better>,
     /// Number of clients behind `all`; at least 1, because a stripped result leaves a single one out.
     pub clients: u32,
+    /// What each client contributed, when asked for; empty for spread ids.
+    pub by_client: Vec<ClientValue>,
     /// Values of the samples, when asked for; empty for spread ids.
     pub samples: Vec<f64>,
     /// Shared by all figures of the iteration.

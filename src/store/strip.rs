@@ -141,6 +141,7 @@ pub fn strip(
         Include {
             incorrect: options.include_incorrect,
             samples: false,
+            clients: false,
         },
     )?;
     let mut done = Stripped {

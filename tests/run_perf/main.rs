@@ -1,6 +1,7 @@
 //! The program `run-perf`, run for real on this machine.
 
 mod failures;
+mod html;
 mod only;
 mod packages;
 mod permissions;

@@ -80,7 +80,7 @@ proptest! {
             text.truncate(cut.index(text.len()));
         }
         let root = result_with(&text);
-        for include in [Include::default(), Include { incorrect: true, samples: true }] {
+        for include in [Include::default(), Include { incorrect: true, samples: true, clients: true }] {
             let result = read_result("r", root.path(), include).expect("still a result");
             prop_assert!(result.measurements.iter().all(|m| m.value.is_finite() && m.samples.iter().all(|v| v.is_finite())));
             prop_assert!(result.failures.len() <= 1);

@@ -99,6 +99,7 @@ pub(super) fn read(
     more_dst: &[Named],
     (models, model): (Vec<LineModel>, Option<(String, HistoryModel)>),
     include_incorrect: bool,
+    by_client: bool,
 ) -> Result<Inputs, Problem> {
     let (src, dst, between) = match positional {
         [src, between @ .., dst] => (src, dst, between),
@@ -111,9 +112,16 @@ pub(super) fn read(
     let references: Vec<&Named> = between.iter().chain(further).collect();
     let dst_at = dst;
     let reader = Reader::default();
+    // What one client measured is shown of SRC and DST; of the others only judging asks for it.
     let load = |named: &Named, incorrect, samples| {
         debug!(path = %named.path.display(), "reading");
-        reader.read(&named.name, &named.path, Include { incorrect, samples })
+        let clients = samples || by_client;
+        let include = Include {
+            incorrect,
+            samples,
+            clients,
+        };
+        reader.read(&named.name, &named.path, include)
     };
     let ((src, dst), of_references) = rayon::join(
         || {

@@ -8,8 +8,6 @@ use clap::Args;
 pub(super) struct Later {
     #[arg(long, hide = true)]
     ask_password: bool,
-    #[arg(long, hide = true, value_name = "FILE")]
-    html: Option<String>,
     #[arg(long, hide = true, value_name = "FILE|DIR")]
     racefile: Option<String>,
     #[arg(long, hide = true, alias = "no-clean")]
@@ -21,13 +19,11 @@ impl Later {
     pub(super) fn used(&self) -> Option<&'static str> {
         let Self {
             ask_password,
-            html,
             racefile,
             keep,
         } = self;
         [
             ("--ask-password", *ask_password),
-            ("--html", html.is_some()),
             ("--racefile", racefile.is_some()),
             ("--keep", *keep),
         ]

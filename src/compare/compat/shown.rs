@@ -36,8 +36,9 @@ pub(super) fn conclude(
         .map(|build| build.name.clone())
         .collect();
     let environment = environment::compare(src, references, dst, &names);
-    for (index, build) in all_builds.iter_mut().enumerate() {
-        build.env_changed = environment.changed.get(index).copied().unwrap_or(false);
+    let of_builds = environment.changed.into_iter().zip(environment.kernels);
+    for (build, (changed, kernels)) in all_builds.iter_mut().zip(of_builds) {
+        (build.env_changed, build.kernels) = (changed, kernels);
     }
     for (build, statuses) in all_builds.iter_mut().skip(1).zip(past) {
         for status in statuses.values().filter(|status| status.failed()) {
@@ -140,6 +141,7 @@ pub(super) fn conclude(
         errors: errors::of_target(src, references, dst, &names[references.len()]),
         works_again: errors::works_again(src, dst),
         environment: environment.differences,
+        environment_equal: environment.equal,
         notes: inputs.notes.clone(),
     };
     comparison.dst.counts.clone_from(&comparison.counts);

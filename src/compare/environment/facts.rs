@@ -83,6 +83,22 @@ impl Facts {
         self.values.get(fact).map(String::as_str)
     }
 
+    /// Returns the release of the kernel by place; of a profile or its guests only where no host runs it.
+    pub(super) fn kernels(&self) -> BTreeMap<String, String> {
+        let all = || {
+            let facts = self.values.iter();
+            facts.filter(|(fact, _)| fact.kind == "kernel" && fact.name == "kernel")
+        };
+        let of_hosts: BTreeSet<&str> = all()
+            .filter(|(fact, _)| fact.of_host)
+            .map(|(_, release)| release.as_str())
+            .collect();
+        all()
+            .filter(|(fact, release)| fact.of_host || !of_hosts.contains(release.as_str()))
+            .map(|(fact, release)| (fact.place.clone(), release.clone()))
+            .collect()
+    }
+
     /// Returns whether a fact changes with every release of the kernel, and the release did change.
     pub(super) fn follows_from_release(&self, fact: &Fact, now: &Self) -> bool {
         let release = Fact {

@@ -67,11 +67,13 @@ impl Page<'_> {
                 let (text, status) = &cells[row][*index];
                 let padded = self.pad(text, *width);
                 line.push_str("  ");
-                line.push_str(&if *status == Status::Within {
-                    padded
-                } else {
-                    self.paint(style(*status), &padded)
+                // Blanks behind the last column would stay when they are part of what is painted.
+                let (shown, blanks) = padded.split_at(padded.trim_end().len());
+                line.push_str(&match *status {
+                    Status::Within => shown.to_owned(),
+                    status => self.paint(style(status), shown),
                 });
+                line.push_str(blanks);
             }
             self.line(&line);
         }

@@ -165,8 +165,20 @@ impl Page<'_> {
                 line.push_str(&row.spark);
             }
             self.line(&line);
+            self.clients(row, all);
         }
         self.and_more(place.checks.len() - shown, "metric");
+    }
+
+    /// One line for a client that stands apart; for all of them when everything is asked for.
+    fn clients(&mut self, row: &Row, all: bool) {
+        const INDENT: &str = "      ";
+        let (true, Some(said)) = (all || row.client_apart, &row.clients) else {
+            return;
+        };
+        for line in self.wrapped(said, self.options.width.saturating_sub(INDENT.len())) {
+            self.line(&format!("{INDENT}{line}"));
+        }
     }
 
     fn row(&self, check: &CheckResult) -> Row {
@@ -202,6 +214,8 @@ impl Page<'_> {
                 format!("normal {band}{}", if spread.is_empty() { " %" } else { "" })
             }),
             spark,
+            clients: self.words.clients(check).map(|said| self.clean(&said)),
+            client_apart: check.clients.iter().any(|one| one.apart),
         }
     }
 
@@ -325,4 +339,6 @@ struct Row {
     change: String,
     band: String,
     spark: String,
+    clients: Option<String>,
+    client_apart: bool,
 }

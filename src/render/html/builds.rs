@@ -12,6 +12,7 @@ pub(super) struct Builds {
     bars: Vec<Bar>,
     rows: Vec<BuildRow>,
     counted: bool,
+    with_kernels: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -37,6 +38,7 @@ pub(super) struct BuildRow {
     date: String,
     distro: String,
     machines: String,
+    kernel: String,
     worse: String,
     better: String,
     environment: &'static str,
@@ -125,6 +127,7 @@ pub(super) fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds>
             .as_deref()
             .map_or(String::new(), |distro| cut(distro, 80)),
         machines: cut(&build.machines.join(", "), 120),
+        kernel: cut(&kernel(build), 200),
         worse: if counted(build) {
             count(build, Status::Regression).to_string()
         } else {
@@ -157,10 +160,31 @@ pub(super) fn builds(comparison: &Comparison, drawn: &[Build]) -> Option<Builds>
         environment: "",
         ..row(&comparison.src, "SRC")
     });
+    let with_kernels = rows.iter().any(|row| !row.kernel.is_empty());
     Some(Builds {
+        with_kernels,
         width: (60 + shown.len() * step).max(NARROWEST),
         bars,
         rows,
         counted: shown.iter().any(|build| counted(build)) && comparison.verdict != Verdict::Error,
     })
+}
+
+/// Returns the release of the hosts' kernel once, then every place that ran another one.
+fn kernel(build: &Build) -> String {
+    let mut hosts: Vec<&str> = Vec::new();
+    let mut others = Vec::new();
+    for (place, release) in &build.kernels {
+        match place.starts_with("host ") {
+            true if hosts.contains(&release.as_str()) => {}
+            true => hosts.push(release),
+            false => others.push(format!("{place}: {release}")),
+        }
+    }
+    let hosts = (!hosts.is_empty()).then(|| hosts.join(", "));
+    hosts
+        .into_iter()
+        .chain(others)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

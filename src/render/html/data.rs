@@ -2,9 +2,13 @@
 //!
 //! One array a metric: `[status, profile, test, kind, iteration, metric, unit, higher is better (1, 0; null:
 //! unknown), primary, SRC, change, band from, band to, "history", "SRC samples", "DST samples",
-//! spread (1: figures are points), limit, [[part, difference, weight], …]]`. Figures are whole per mille
+//! spread (1: figures are points), limit, [[part, difference, weight], …]]`, and where several clients
+//! measured `, names (index into `clients`), their mean in SRC, "SRC of each", "change of each",
+//! "those that stand apart"]`. Figures are whole per mille
 //! of SRC (tenths of points for a spread), `-` where there is none; without a SRC other than 0 they are the
 //! values themselves and SRC is null.
+
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -12,7 +16,8 @@ use super::RenderError;
 use super::page::Page;
 use super::rows::Shown;
 use super::text::cut;
-use crate::compare::{CheckResult, Comparison, Status};
+use crate::analysis::stats;
+use crate::compare::{CheckResult, ClientFigures, Comparison, Status};
 use crate::metric::{Better, Check};
 use crate::render::words;
 
@@ -50,10 +55,11 @@ pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, 
         .filter(|(_, build)| build.env_changed)
         .map(|(index, _)| index)
         .collect();
+    let mut clients = Clients::default();
     let metrics: Vec<Value> = page
         .shown
         .iter()
-        .map(|shown| metric(*shown, page.drawn.len()))
+        .map(|shown| metric(*shown, page.drawn.len(), &mut clients))
         .collect();
     let text = serde_json::to_string(&json!({
         "schema": "runperf-report/1",
@@ -61,6 +67,7 @@ pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, 
         "dst": cut(&comparison.dst.name, 80),
         "builds": builds,
         "env": env,
+        "clients": clients.lists,
         "m": metrics,
     }))?;
     // Nothing in it can end the element, whatever an HTML parser makes of it, or turn text around.
@@ -73,13 +80,15 @@ pub(super) fn block(page: &Page<'_>, comparison: &Comparison) -> Result<String, 
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 block.push('\u{fffd}');
             }
+            // JSON escapes those below a blank itself, not those of the second kind.
+            c if c.is_control() => block.push('\u{fffd}'),
             c => block.push(c),
         }
     }
     Ok(block)
 }
 
-fn metric(shown: Shown<'_>, drawn: usize) -> Value {
+fn metric(shown: Shown<'_>, drawn: usize, clients: &mut Clients) -> Value {
     let text = |text: &str| cut(text, LONGEST_TEXT);
     let check = match shown {
         Shown::Check(check) => check,
@@ -134,7 +143,7 @@ fn metric(shown: Shown<'_>, drawn: usize) -> Value {
             .map(|part| json!([text(&words::part(part)), tenths(part.diff_pct), part.weight]))
             .collect(),
     };
-    json!([
+    let mut fields = json!([
         check.status.letter().to_string(),
         text(&check.profile),
         text(&check.test),
@@ -154,7 +163,74 @@ fn metric(shown: Shown<'_>, drawn: usize) -> Value {
         u8::from(check.check == Check::Stddev),
         check.tolerance.filter(|_| scale.relative).map(tenths),
         parts,
-    ])
+    ]);
+    if let Some(fields) = fields.as_array_mut() {
+        fields.extend(clients.fields(check));
+    }
+    fields
+}
+
+/// Names of clients, each list of them once: all metrics of a test have the same.
+#[derive(Debug, Default)]
+struct Clients {
+    lists: Vec<Vec<String>>,
+    known: HashMap<Vec<String>, usize>,
+}
+
+impl Clients {
+    /// Returns the last fields of a metric, none where one client measured.
+    ///
+    /// SRC of each is what it is off the mean client, in whole per mille; a change in per mille too, and
+    /// where there is none because SRC lacks the client, its value as SRC would be, after `=`. Without a
+    /// mean other than 0 all are the values themselves.
+    fn fields(&mut self, check: &CheckResult) -> Vec<Value> {
+        if check.clients.is_empty() {
+            return Vec::new();
+        }
+        let names: Vec<String> = check
+            .clients
+            .iter()
+            .map(|one| cut(&one.client, LONGEST_TEXT))
+            .collect();
+        let next = self.lists.len();
+        let list = *self.known.entry(names.clone()).or_insert(next);
+        if list == next {
+            self.lists.push(names);
+        }
+        let join = |value: &dyn Fn(&ClientFigures) -> Value| {
+            let values = check.clients.iter().map(|one| match value(one) {
+                Value::Null => "-".to_owned(),
+                value => value.to_string(),
+            });
+            values.collect::<Vec<_>>().join(" ")
+        };
+        let figures: Vec<f64> = check.clients.iter().filter_map(|one| one.src).collect();
+        let mean = stats::mean(&figures)
+            .filter(|mean| mean.is_finite() && *mean != 0.0)
+            .map(short);
+        let share = |value: f64| match mean {
+            Some(mean) => tenths((value - mean) / mean.abs() * 100.0),
+            None => json!(format!("{value:.4e}").parse().unwrap_or(value)),
+        };
+        let src = join(&|one| one.src.map_or(Value::Null, share));
+        let dst = join(&|one| match (one.change_pct, one.dst) {
+            (Some(change), _) => tenths(change),
+            (None, Some(dst)) => Value::String(format!("={}", share(dst))),
+            (None, None) => Value::Null,
+        });
+        let apart = check.clients.iter().enumerate();
+        let apart: Vec<String> = apart
+            .filter(|(_, one)| one.apart)
+            .map(|(index, _)| index.to_string())
+            .collect();
+        vec![
+            json!(list),
+            json!(mean),
+            json!(src),
+            json!(dst.replace('"', "")),
+            json!(apart.join(" ")),
+        ]
+    }
 }
 
 /// How the figures of a metric are written.
@@ -170,8 +246,7 @@ impl Scale {
         let src = check
             .src
             .filter(|src| src.is_finite() && (spread || *src != 0.0));
-        // Seven digits are more than anything is measured with, and shorter than seventeen.
-        let src = src.map(|src| format!("{src:.6e}").parse().unwrap_or(src));
+        let src = src.map(short);
         Self {
             src,
             relative: src.is_some(),
@@ -196,6 +271,11 @@ impl Scale {
             Some(number) => number.to_string(),
         }
     }
+}
+
+/// Returns seven digits, more than anything is measured with, and shorter than seventeen.
+fn short(value: f64) -> f64 {
+    format!("{value:.6e}").parse().unwrap_or(value)
 }
 
 /// Returns ten times the value as a whole number; null when it is none or absurd.

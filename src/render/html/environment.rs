@@ -15,6 +15,8 @@ pub(super) const MOST_CHANGES: usize = 500;
 pub(super) struct Change {
     title: String,
     count: usize,
+    /// Entries that are the same on both sides.
+    equal: usize,
     open: bool,
     entries: Vec<ChangeEntry>,
     texts: Vec<ChangeText>,
@@ -46,6 +48,7 @@ pub(super) fn environment(comparison: &Comparison, small: bool) -> Vec<Change> {
             let mut change = Change {
                 title: cut(&changes::title(kind), 80),
                 count: entries.len(),
+                equal: comparison.environment_equal.get(kind).copied().unwrap_or(0),
                 open: matches!(
                     kind,
                     "kernel" | "cmdline" | "mitigations" | "packages" | "parameters" | "tool"
@@ -92,6 +95,28 @@ pub(super) fn environment(comparison: &Comparison, small: bool) -> Vec<Change> {
             }
             budget = budget.saturating_sub(used);
             change
+        })
+        .collect()
+}
+
+/// Returns the kinds in which nothing changed, each with its number of entries.
+pub(super) fn unchanged(comparison: &Comparison) -> Vec<String> {
+    let changed = |kind: &str| {
+        let entries = comparison.environment.kinds.get(kind);
+        entries.is_some_and(|entries| !entries.is_empty())
+    };
+    let equal = comparison.environment_equal.iter();
+    equal
+        .filter(|(kind, count)| **count > 0 && !changed(kind))
+        .map(|(kind, count)| {
+            let title = cut(&changes::title(kind), 80);
+            format!(
+                "{title} ({})",
+                match count {
+                    1 => "1 entry".to_owned(),
+                    n => format!("{n} entries"),
+                }
+            )
         })
         .collect()
 }

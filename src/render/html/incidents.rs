@@ -48,6 +48,14 @@ pub(super) struct IncidentView {
     samples: String,
     basis: Option<String>,
     params: Vec<String>,
+    clients: Vec<ClientsView>,
+}
+
+/// What single clients did, in a sentence.
+#[derive(Debug, Serialize)]
+struct ClientsView {
+    metric: String,
+    said: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -211,6 +219,15 @@ pub(super) fn incident(
         basis: first
             .and_then(|check| check.basis.as_deref())
             .map(|basis| cut(basis, LONGEST_TEXT)),
+        clients: checks
+            .iter()
+            .filter_map(|check| {
+                Some(ClientsView {
+                    metric: cut(&check.metric, LONGEST_TEXT),
+                    said: cut(&rich.clients(check)?, LONGEST_TEXT),
+                })
+            })
+            .collect(),
         params: first.map_or(Vec::new(), |check| {
             check
                 .params_changed

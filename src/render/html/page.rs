@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Html;
 use super::builds::{Builds, builds};
-use super::environment::{Change, environment};
+use super::environment::{Change, environment, unchanged};
 use super::facts;
 use super::failures::{Failure, failures};
 use super::groups::{Groups, groups};
@@ -54,6 +54,7 @@ pub(super) struct Page<'a> {
     failures_more: usize,
     groups: Option<Groups>,
     changes: Vec<Change>,
+    unchanged: Vec<String>,
     works_again: Vec<String>,
     builds: Option<Builds>,
     rows: Vec<Row>,
@@ -157,6 +158,7 @@ impl<'a> Page<'a> {
             failures_more,
             groups: groups(comparison),
             changes: environment(comparison, options.small),
+            unchanged: unchanged(comparison),
             works_again: comparison
                 .works_again
                 .iter()

@@ -1,15 +1,6 @@
 //! Foreign text on its way into the page: cut, as a fragment of an address, as a link.
 
-/// Characters of any foreign text on the page.
-pub(super) const LONGEST_TEXT: usize = 300;
-
-/// Returns at most `most` characters.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
+pub(super) use crate::render::template::{LONGEST_TEXT, cut};
 
 /// Returns the plain signs of a sentence as the page has them everywhere: minus and times.
 pub(super) fn typographic(text: &str) -> String {

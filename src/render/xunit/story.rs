@@ -21,8 +21,18 @@ impl Xunit {
         let plain = Words::PLAIN;
         let mut lines = vec![format!("id:      {}", check.id)];
         if let Some(change) = plain.change(check) {
+            // GitLab shows this text alone, so the figures stand here as well as in the message.
+            let value = |v: Option<f64>| v.map_or("?".to_owned(), |v| plain.number(v));
+            let figures = (!words::is_average(check) && check.src.is_some()).then(|| {
+                let (src, dst) = (value(check.src), value(check.dst));
+                format!("{src} -> {dst} {}", check.unit)
+                    .trim_end()
+                    .to_owned()
+            });
+            let said = plain.change_in_words(check).unwrap_or(change);
             let facts = [
-                Some(format!("{change} ({})", words::direction(check.better))),
+                Some(format!("{said} ({})", words::direction(check.better))),
+                figures,
                 plain.bands(check.bands),
                 words::since(
                     check.since.as_deref(),
@@ -34,6 +44,8 @@ impl Xunit {
                 "change:  {}",
                 facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
             ));
+        } else {
+            lines.push(format!("found:   {}", message(view, check)));
         }
         if !check.checks.is_empty() {
             let unit = if check.check == Check::Stddev {
@@ -67,6 +79,9 @@ impl Xunit {
                 list(&check.samples.src),
                 list(&check.samples.dst)
             ));
+        }
+        if let Some(clients) = plain.clients(check) {
+            lines.push(format!("clients: {}", cut(&clients, 400)));
         }
         let also: Vec<String> = failing
             .iter()

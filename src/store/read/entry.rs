@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 
-use super::Include;
 use super::lenient::{Lenient, Scalar, Take};
 use super::parse::Parsed;
+use super::{ClientValue, Include};
 use crate::metric::Better;
 
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(super) struct Metric {
     pub(super) all: Vec<Entry>,
     /// Entries of single clients.
     pub(super) clients: u32,
+    /// Those that have a name and a figure, when asked for.
+    pub(super) by_client: Vec<ClientValue>,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +72,15 @@ impl<'de> Take<'de> for Entries<'_> {
             };
             match list.next_element_seed(Lenient(take))? {
                 None => return Ok(()),
-                Some(Some((true, entry))) => metric.all.push(entry),
-                Some(Some((false, _))) => metric.clients += 1,
+                Some(Some((Some(client), entry))) if client == "all" => metric.all.push(entry),
+                Some(Some((client, entry))) => {
+                    metric.clients += 1;
+                    if let (true, Some(client), Some(value)) = (include.clients, client, entry.mean)
+                    {
+                        let client = client.into();
+                        metric.by_client.push(ClientValue { client, value });
+                    }
+                }
                 Some(None) => {}
             }
         }
@@ -99,8 +108,8 @@ enum EntryKey {
 }
 
 impl<'de> Take<'de> for OneEntry<'_> {
-    /// Whether it is the entry `all`, and its figures.
-    type Out = Option<(bool, Entry)>;
+    /// Whose entry it is (`all`: of all together), and its figures.
+    type Out = Option<(Option<String>, Entry)>;
 
     fn other(self, found: &str) -> Self::Out {
         self.parsed.warn(|| {
@@ -118,14 +127,14 @@ impl<'de> Take<'de> for OneEntry<'_> {
             include,
             number,
         } = self;
-        let mut all = false;
+        let mut client = None;
         let mut entry = Entry::default();
         let mut mean_seen = false;
         let mut doubts = Vec::new();
         while let Some(key) = object.next_key()? {
             match key {
                 EntryKey::ClientHostname => {
-                    all = object.next_value_seed(Lenient(Text))?.as_deref() == Some("all");
+                    client = object.next_value_seed(Lenient(Text))?;
                 }
                 EntryKey::Mean => {
                     mean_seen = true;
@@ -160,7 +169,7 @@ impl<'de> Take<'de> for OneEntry<'_> {
                 }
             }
         }
-        if all {
+        if client.as_deref() == Some("all") {
             if !mean_seen {
                 doubts.push("no `mean`".to_owned());
             }
@@ -168,7 +177,7 @@ impl<'de> Take<'de> for OneEntry<'_> {
                 parsed.warn(|| format!("iteration {number}, {metric}: {doubt}"));
             }
         }
-        Ok(Some((all, entry)))
+        Ok(Some((client, entry)))
     }
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::super::StoreError;
 use super::super::metadata::Metadata;
 use super::shared::Shared;
-use super::{BUFFER_KEPT, Failure, Include, IterationParams, Measurement, ResultData};
+use super::{BUFFER_KEPT, ClientValue, Failure, Include, IterationParams, Measurement, ResultData};
 use super::{failure, parse, walk};
 use crate::metric::{Better, Check, Names, Parts};
 
@@ -168,6 +168,14 @@ impl Reader {
                 })
             };
             let primary = primary.contains(&metric.name);
+            let by_client: Vec<ClientValue> = metric
+                .by_client
+                .into_iter()
+                .map(|one| ClientValue {
+                    client: self.units.share(one.client),
+                    ..one
+                })
+                .collect();
             for entry in metric.all {
                 let figure = |check, value, unit, better, samples| Measurement {
                     id: id(check),
@@ -176,6 +184,10 @@ impl Reader {
                     unit,
                     better,
                     clients: metric.clients.max(1),
+                    by_client: match check {
+                        Check::Mean => by_client.clone(),
+                        Check::Stddev | Check::Error => Vec::new(),
+                    },
                     samples,
                     params: Arc::clone(&params),
                 };

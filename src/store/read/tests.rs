@@ -161,7 +161,7 @@ fn incorrect_results_are_read_only_when_asked_for() {
     assert_eq!(names(Include::default()), "0000:a-failure 0000:a");
     let all = Include {
         incorrect: true,
-        samples: false,
+        ..Include::default()
     };
     assert_eq!(
         names(all),
@@ -279,7 +279,7 @@ fn samples_are_read_when_asked_for() {
         root.path(),
         Include {
             samples: true,
-            incorrect: false,
+            ..Include::default()
         },
     )
     .expect("a result")
@@ -291,6 +291,29 @@ fn samples_are_read_when_asked_for() {
     );
     assert!(with[1].samples.is_empty());
     assert!(read(root.path()).measurements[0].samples.is_empty());
+}
+
+#[test]
+fn single_clients_are_read_when_asked_for() {
+    let entry = r#""m": [{"client_hostname": "192.0.2.1-1", "mean": 1}, {"client_hostname": 7, "mean": 2},
+        {"client_hostname": "no figure"}, {"mean": 3}, {"client_hostname": "all", "mean": 6, "stddevpct": 1}]"#;
+    let root = result_with(&format!("[{}]", iteration("i", entry)));
+    let include = Include {
+        clients: true,
+        ..Include::default()
+    };
+    let with = read_result("r", root.path(), include)
+        .expect("a result")
+        .measurements;
+    let seen: Vec<(&str, f64)> = with[0]
+        .by_client
+        .iter()
+        .map(|one| (one.client.as_ref(), one.value))
+        .collect();
+    assert_eq!(seen, [("192.0.2.1-1", 1.0), ("7", 2.0)]);
+    assert_eq!(with[0].clients, 4, "all of them count as there");
+    assert!(with[1].by_client.is_empty(), "a spread has none");
+    assert!(read(root.path()).measurements[0].by_client.is_empty());
 }
 
 #[test]
