@@ -1,5 +1,11 @@
 //! compare-perf: the real program on recorded nightly results and on results made for the case.
 
+mod clients;
+mod files;
+mod readers;
+mod schema;
+mod terminals;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
