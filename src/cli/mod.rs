@@ -1,6 +1,7 @@
 //! What was typed: option structs and the main function of each program.
 
 pub mod analyze_perf;
+mod ask;
 pub mod common;
 pub mod compare_perf;
 pub mod configured;

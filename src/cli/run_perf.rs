@@ -12,8 +12,9 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, ValueEnum};
 use serde_json::{Map, Value};
 
+use super::ask::{AskError, ask};
 use super::common::{self, Common};
-use super::exit::{ExitCode, FAILED, NOT_CLEAN, OK, USAGE};
+use super::exit::{ExitCode, FAILED, INTERRUPTED, NOT_CLEAN, OK, USAGE};
 use super::item::{self, HostArg, Item};
 use super::output::Target;
 use crate::config::Config;
@@ -28,7 +29,7 @@ use crate::control::reach::Reach;
 use crate::control::run::{self, Show};
 use crate::control::{recover, resume};
 use crate::render;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, Secret};
 
 const ABOUT: &str =
     "Run performance tests under profiles and keep everything about the run in one directory";
@@ -156,6 +157,13 @@ pub struct Cli {
     /// Passwords to try: @FILE (one a line), env:NAME, or the password itself, which `ps` shows
     #[arg(long, value_name = "PW", num_args = 1.., help_heading = "Preparing hosts")]
     default_passwords: Vec<PasswordArg>,
+
+    /// Ask once on the terminal for a password to try where a host takes no key
+    #[arg(long, help_heading = "Preparing hosts")]
+    ask_password: bool,
+    /// What was answered.
+    #[arg(skip)]
+    asked: Option<Secret>,
 
     /// Whom to believe: hosts whose key is known, new ones too (their key is kept), or any
     #[arg(
@@ -352,11 +360,7 @@ impl Cli {
             worker_setup_script: self.worker_setup_script.clone(),
             force_params: self.force_params.clone().unwrap_or_default(),
             paths: self.paths.clone(),
-            passwords: self
-                .default_passwords
-                .iter()
-                .map(|password| password.0.clone())
-                .collect(),
+            passwords: self.passwords(),
             retry_tests: self.retry_tests,
             time_limit: self.time_limit,
             keep_tmp_files: self.keep_tmp_files,
@@ -373,6 +377,16 @@ impl Cli {
                 .map(|arg| arg.to_string_lossy().into_owned())
                 .collect(),
         }
+    }
+
+    /// Where passwords come from: what was typed when asked first.
+    fn passwords(&self) -> Vec<PasswordSource> {
+        let asked = self.asked.clone().map(PasswordSource::Terminal);
+        let given = self
+            .default_passwords
+            .iter()
+            .map(|password| password.0.clone());
+        asked.into_iter().chain(given).collect()
     }
 
     fn host_keys(&self) -> HostKeys {
@@ -414,7 +428,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run_with(args: Vec<OsString>) -> ExitCode {
-    let cli: Cli = match common::parse(args.clone(), USAGE) {
+    let mut cli: Cli = match common::parse(args.clone(), USAGE) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
@@ -453,6 +467,17 @@ fn run_with(args: Vec<OsString>) -> ExitCode {
             Some("--plan says what a run would do"),
             &cli,
         );
+    }
+    // Nobody is asked for what reaches no host.
+    if cli.ask_password && !cli.plan && !cli.dry_run {
+        match ask("Password of the hosts") {
+            Ok(secret) => cli.asked = Some(secret),
+            Err(AskError::Interrupted) => return INTERRUPTED,
+            Err(error) => {
+                let hint = error.hint();
+                return refuse(&anyhow::Error::new(error), hint, &cli);
+            }
+        }
     }
     if let Some(result) = &cli.recover {
         return recover_from(result, &cli, &redactor);
@@ -542,8 +567,8 @@ fn start(plan: &Plan, redactor: &Redactor, screen: Screen, cli: &Cli) -> ExitCod
 /// Returns how recovery reaches machines; from here on `redactor` knows the passwords.
 fn reach(cli: &Cli, redactor: &Redactor) -> Result<Reach, PasswordError> {
     let mut passwords = Vec::new();
-    for password in &cli.default_passwords {
-        passwords.extend(password.0.read()?);
+    for source in cli.passwords() {
+        passwords.extend(source.read()?);
     }
     passwords.iter().for_each(|secret| redactor.learn(secret));
     Ok(Reach::new(cli.host_keys(), passwords))
@@ -602,11 +627,7 @@ fn resume_from(
         calm_limit: cli.calm_limit,
         parallel_hosts: cli.parallel_hosts as usize,
         host_keys: cli.host_keys(),
-        passwords: cli
-            .default_passwords
-            .iter()
-            .map(|password| password.0.clone())
-            .collect(),
+        passwords: cli.passwords(),
         command_line: args
             .iter()
             .map(|arg| arg.to_string_lossy().into_owned())

@@ -93,6 +93,8 @@ pub enum HostKeys {
 pub enum PasswordSource {
     /// Typed on the command line, where `ps` shows it.
     Literal(Secret),
+    /// Typed on the terminal when asked for.
+    Terminal(Secret),
     /// One a line of this file.
     File(PathBuf),
     /// This environment variable.
@@ -117,7 +119,9 @@ impl PasswordSource {
     /// When the file cannot be read or the variable is not set.
     pub fn read(&self) -> Result<Vec<Secret>, PasswordError> {
         match self {
-            PasswordSource::Literal(secret) => Ok(vec![secret.clone()]),
+            PasswordSource::Literal(secret) | PasswordSource::Terminal(secret) => {
+                Ok(vec![secret.clone()])
+            }
             PasswordSource::File(path) => std::fs::read_to_string(path)
                 .map(|text| {
                     text.lines()

@@ -6,8 +6,6 @@ use clap::Args;
 /// Options that parse and then say that they are not in this build yet.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Later {
-    #[arg(long, hide = true)]
-    ask_password: bool,
     #[arg(long, hide = true, value_name = "FILE|DIR")]
     racefile: Option<String>,
     #[arg(long, hide = true, alias = "no-clean")]
@@ -18,12 +16,10 @@ impl Later {
     /// Returns the first option that was used.
     pub(super) fn used(&self) -> Option<&'static str> {
         let Self {
-            ask_password,
             racefile,
             keep,
         } = self;
         [
-            ("--ask-password", *ask_password),
             ("--racefile", racefile.is_some()),
             ("--keep", *keep),
         ]
