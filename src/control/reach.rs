@@ -1,5 +1,6 @@
 //! How the machines of a run are reached: this one directly, others over SSH.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::options::HostKeys;
@@ -36,8 +37,14 @@ pub struct Reach {
         expect(dead_code, reason = "for remote hosts only")
     )]
     passwords: Vec<Secret>,
+    #[cfg(feature = "ssh")]
+    pins: Arc<crate::shell::ssh::Pins>,
     open: Mutex<Vec<Opened>>,
 }
+
+/// File of a result directory with the keys of machines that were installed for it.
+#[cfg(feature = "ssh")]
+const PINNED_KEYS: &str = "__known_hosts__";
 
 #[cfg(feature = "ssh")]
 type Opened = crate::shell::ssh::SshShell;
@@ -53,9 +60,20 @@ impl Reach {
         Self {
             host_keys,
             passwords,
-            open: Mutex::default(),
+            ..Self::default()
         }
     }
+
+    /// Keeps the host keys of machines that are installed for the run in its result directory, where
+    /// recovery finds them.
+    #[cfg(feature = "ssh")]
+    pub fn keep_keys_in(&self, result: &Path) {
+        self.pins.keep_in(&result.join(PINNED_KEYS));
+    }
+
+    /// This build reaches no other machines.
+    #[cfg(not(feature = "ssh"))]
+    pub fn keep_keys_in(&self, _: &Path) {}
 
     /// Returns the shell of a machine, and the folder on it that is the shell's own. Connects to nobody yet.
     ///
@@ -100,6 +118,7 @@ impl Reach {
             passwords,
             keys,
             config: None,
+            pins: Arc::clone(&self.pins),
         };
         let shell = SshShell::new(place.name, &address, Arc::new(settings));
         let folder = shell.folder().to_owned();

@@ -42,6 +42,7 @@ pub fn recover(
     } else {
         Journal::open(result, redactor.clone())?
     };
+    reach.keep_keys_in(result);
     let header = journal.header();
     let mut recovered = Recovered {
         run_id: header.run_id.clone(),

@@ -188,6 +188,7 @@ pub fn run(plan: &Plan, redactor: &Redactor, show: &Show) -> Result<Finished, St
             false => Reboots::Allowed,
         },
     };
+    reach.keep_keys_in(&cx.root);
     let time_up = Arc::new(AtomicBool::new(false));
     let alarm = Alarm::set(plan.options.time_limit, cancel, time_up.clone());
     let mut tally = Controller::new(

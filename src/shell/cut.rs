@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::capture::{Clip, Shared};
+use super::capture::{Clip, Shared, State};
 use super::{CommandLine, Exit, Limits, Output, ShellError, Target};
 
 /// Between two looks at cancellation and limits; the end of a command is noticed at once.
@@ -28,6 +28,14 @@ impl Cut {
         }
         let deadline = limits.deadline?;
         (Instant::now() >= deadline).then_some(Cut::Deadline(deadline))
+    }
+
+    /// Returns whether nothing has moved since `last` for longer than allowed.
+    pub(crate) fn stalled(limits: &Limits, last: Instant) -> Option<Self> {
+        limits
+            .stall
+            .filter(|stall| last.elapsed() >= *stall)
+            .map(Cut::Stall)
     }
 
     /// Returns the error of a command that was ended for this reason, with the last lines it printed.
@@ -57,21 +65,22 @@ impl Cut {
     }
 }
 
+impl State {
+    /// Returns the limit that is over, if one is.
+    pub(crate) fn cut(&self, limits: &Limits) -> Option<Cut> {
+        Cut::before(limits).or_else(|| Cut::stalled(limits, self.last_output))
+    }
+}
+
 impl Shared {
     /// Waits for the end of the command or of its limits, whichever comes first.
     pub(crate) fn wait_or_cut(&self, limits: &Limits) -> Option<Cut> {
         let mut state = self.lock();
         while !state.exited {
-            if let Some(cut) = Cut::before(limits) {
+            if let Some(cut) = state.cut(limits) {
                 return Some(cut);
             }
             let now = Instant::now();
-            if let Some(stall) = limits
-                .stall
-                .filter(|stall| now.saturating_duration_since(state.last_output) >= *stall)
-            {
-                return Some(Cut::Stall(stall));
-            }
             let next = [
                 limits.deadline,
                 limits

@@ -147,6 +147,17 @@ impl Shell for LocalShell {
         UnixStream::connect(socket).map_err(self.file_error("connect to", socket))
     }
 
+    fn pipe(
+        &self,
+        command: &CommandLine,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<Output, ShellError> {
+        check(&self.target, command, limits, Instant::now())?;
+        LocalProcess::pipe(&self.target, command, from, to, limits)
+    }
+
     fn is_local(&self) -> bool {
         true
     }

@@ -1,13 +1,14 @@
 //! One command on this machine: started, waited for within its limits, ended with all it started.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::capture::{Shared, Stream};
@@ -19,6 +20,13 @@ use crate::control::cancel::{CancelToken, Urgency};
 const GRACE: Duration = Duration::from_secs(2);
 /// How long killed processes may take to vanish (uninterruptible disk waits).
 const KILL_WAIT: Duration = Duration::from_secs(10);
+/// What is carried at once between a stream and a command.
+const PIECE: usize = 256 << 10;
+/// Between two looks at the limits while nothing moves.
+const POLL: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
 /// How long output may still come when the command has ended but something holds its pipes.
 const LINGER_QUIET: Duration = Duration::from_millis(200);
 /// As above, altogether.
@@ -40,8 +48,44 @@ pub(crate) struct LocalProcess {
     took: Duration,
 }
 
+/// The streams of a command.
+struct Open {
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+}
+
+/// Reads what there is; 0 is the end.
+fn read_some(from: &mut dyn Read, piece: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match from.read(piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 impl LocalProcess {
+    /// Starts a command; feeds it and reads what it prints.
     pub(crate) fn spawn(target: &Target, command: &CommandLine) -> Result<Self, ShellError> {
+        let (process, Open { stdin, stdout }) =
+            Self::launch(target, command, command.stdin.is_some())?;
+        if let Some(stdout) = stdout {
+            let shared = Arc::clone(&process.shared);
+            std::thread::spawn(move || shared.drain(stdout, Stream::Stdout));
+        }
+        if let (Some(mut pipe), Some(input)) = (stdin, command.stdin.clone()) {
+            // A command may end without reading what it is fed; that is not an error.
+            std::thread::spawn(move || drop(pipe.write_all(&input)));
+        }
+        Ok(process)
+    }
+
+    /// Starts a command whose standard input and output are the caller's affair.
+    fn launch(
+        target: &Target,
+        command: &CommandLine,
+        fed: bool,
+    ) -> Result<(Self, Open), ShellError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let given = command.env.iter().find(|(name, _)| name == MARK);
         let id = match given {
@@ -61,11 +105,7 @@ impl LocalProcess {
             )
             .env(MARK, &id)
             .process_group(0)
-            .stdin(if command.stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            })
+            .stdin(if fed { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(dir) = &command.cwd {
@@ -76,17 +116,13 @@ impl LocalProcess {
             .map_err(|source| spawn_error(target, command, source))?;
         let raw = i32::try_from(child.id()).unwrap_or(i32::MAX);
         let shared = Shared::new();
-        if let Some(stdout) = child.stdout.take() {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.drain(stdout, Stream::Stdout));
-        }
+        let open = Open {
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take(),
+        };
         if let Some(stderr) = child.stderr.take() {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || shared.drain(stderr, Stream::Stderr));
-        }
-        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), command.stdin.clone()) {
-            // A command may end without reading what it is fed; that is not an error.
-            std::thread::spawn(move || drop(pipe.write_all(&input)));
         }
         let bell = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -94,7 +130,7 @@ impl LocalProcess {
             bell.lock().exited = true;
             bell.bell.notify_all();
         });
-        Ok(Self {
+        let process = Self {
             target: target.clone(),
             command: command.clone(),
             child,
@@ -106,7 +142,101 @@ impl LocalProcess {
             started: Instant::now(),
             exit: None,
             took: Duration::ZERO,
-        })
+        };
+        Ok((process, open))
+    }
+
+    /// Runs a command between two streams.
+    pub(crate) fn pipe(
+        target: &Target,
+        command: &CommandLine,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<Output, ShellError> {
+        let (mut process, open) = Self::launch(target, command, true)?;
+        if let Err(source) = process.carry(open, from, to, limits) {
+            process.stop()?;
+            return Err(ShellError::Io {
+                target: target.clone(),
+                command: command.clone(),
+                source,
+            });
+        }
+        process.shared.lock().open -= 1;
+        process.wait(limits)
+    }
+
+    /// Carries bytes until the output ends or a limit is over.
+    fn carry(
+        &mut self,
+        open: Open,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> io::Result<()> {
+        let Open { mut stdin, stdout } = open;
+        let Some(mut stdout) = stdout else {
+            return Ok(());
+        };
+        rustix::io::ioctl_fionbio(&stdout, true)?;
+        if let Some(stdin) = &stdin {
+            rustix::io::ioctl_fionbio(stdin, true)?;
+        }
+        let (mut piece, mut sent, mut length) = (vec![0; PIECE], 0, 0);
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let mut moved = false;
+            if let Some(pipe) = &mut stdin {
+                if sent == length {
+                    (sent, length) = (0, read_some(from, &mut piece)?);
+                }
+                match pipe.write(&piece[sent..length]) {
+                    Ok(count) => {
+                        sent += count;
+                        moved = count > 0;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    // It may end without reading all of it.
+                    Err(_) => length = 0,
+                }
+                if length == 0 {
+                    stdin = None;
+                    moved = true;
+                }
+            }
+            let exited = self.shared.lock().exited;
+            match stdout.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    to.write_all(&buffer[..count])?;
+                    moved = true;
+                }
+                // Something it left behind holds the pipe.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && exited => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            let mut state = self.shared.lock();
+            if moved {
+                state.last_output = Instant::now();
+            } else if state.cut(limits).is_some() {
+                return Ok(());
+            }
+            drop(state);
+            if limits.cancel.is_cancelled() {
+                return Ok(());
+            }
+            if !moved {
+                let mut fds = vec![PollFd::new(&stdout, PollFlags::IN)];
+                fds.extend(
+                    stdin
+                        .as_ref()
+                        .map(|stdin| PollFd::new(stdin, PollFlags::OUT)),
+                );
+                let _ = poll(&mut fds, Some(&POLL));
+            }
+        }
     }
 
     /// Reads what is left in the pipes after the end.

@@ -227,12 +227,29 @@ impl Shell for LoggedShell {
         self.inner.glance(command, limits)
     }
 
+    fn pipe(
+        &self,
+        command: &CommandLine,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<Output, ShellError> {
+        self.typed(command, false);
+        let result = self.inner.pipe(command, from, to, limits);
+        self.ended(&result);
+        result
+    }
+
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }
 
     fn reconnect(&self) {
         self.inner.reconnect();
+    }
+
+    fn expect_new_key(&self) {
+        self.inner.expect_new_key();
     }
 }
 

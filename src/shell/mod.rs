@@ -6,6 +6,7 @@
 
 pub(crate) mod capture;
 pub mod command;
+pub(crate) mod complaint;
 pub(crate) mod cut;
 pub mod local;
 pub(crate) mod local_process;
@@ -16,6 +17,7 @@ pub mod relay;
 pub mod scripted;
 #[cfg(feature = "ssh")]
 pub mod ssh;
+pub mod tree;
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -204,6 +206,32 @@ pub trait Shell: Send + Sync + fmt::Debug {
     fn glance(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
         self.run(command, limits)
     }
+    /// Runs a command whose standard input and output are streams, in bounded memory; `stdin` of the
+    /// command is not used, `stdout` of what is returned is empty. For programs that end when their
+    /// pipes do (`tar`, `cat`).
+    ///
+    /// # Errors
+    /// As [`Shell::run`], and when one of the streams fails.
+    fn pipe(
+        &self,
+        command: &CommandLine,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<Output, ShellError> {
+        // All at once, for shells that play a machine.
+        let broken = |source| ShellError::Io {
+            target: self.target().clone(),
+            command: command.clone(),
+            source,
+        };
+        let mut input = Vec::new();
+        from.read_to_end(&mut input).map_err(broken)?;
+        let mut output = self.run(&command.clone().stdin(input), limits)?;
+        to.write_all(&std::mem::take(&mut output.stdout))
+            .map_err(broken)?;
+        Ok(output)
+    }
     /// Returns whether this is the machine the program itself runs on.
     fn is_local(&self) -> bool {
         false
@@ -242,6 +270,29 @@ pub trait ShellExt: Shell {
             Err(ShellError::NoSuchFile { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Copies a folder of this machine, with everything in it, into the folder `to` of the machine,
+    /// which is made where it is missing; see [`tree`].
+    ///
+    /// # Errors
+    /// When it did not arrive whole; then a part of it may be there.
+    fn upload_tree(&self, from: &Path, to: &Path, limits: &Limits) -> Result<(), ShellError> {
+        tree::upload(self, from, to, limits)
+    }
+
+    /// Copies what is in a folder of the machine into the folder `to` of this one; see [`tree`].
+    ///
+    /// # Errors
+    /// When there is no such folder, it did not come whole, or what came must not be unpacked.
+    fn fetch_tree(
+        &self,
+        from: &Path,
+        to: &Path,
+        bounds: tree::Bounds,
+        limits: &Limits,
+    ) -> Result<tree::Fetched, ShellError> {
+        tree::fetch(self, from, to, bounds, limits)
     }
 }
 
@@ -391,6 +442,34 @@ impl ShellError {
             ShellError::Io { .. } | ShellError::NoSuchFile { .. } | ShellError::File { .. } => {
                 "shell"
             }
+        }
+    }
+
+    /// Tells the same of another command: of the one a person asked for, when what ran is what
+    /// carried it.
+    #[cfg(feature = "ssh")]
+    pub(crate) fn about(self, of: &Target, what: &CommandLine) -> Self {
+        let (target, command) = (of.clone(), what.clone());
+        match self {
+            ShellError::Io { source, .. } => ShellError::Io {
+                target,
+                command,
+                source,
+            },
+            ShellError::TimedOut { limit, tail, .. } => ShellError::TimedOut {
+                target,
+                command,
+                limit,
+                tail,
+            },
+            ShellError::Stalled { quiet, tail, .. } => ShellError::Stalled {
+                target,
+                command,
+                quiet,
+                tail,
+            },
+            ShellError::Interrupted { .. } => ShellError::Interrupted { target, command },
+            other => other,
         }
     }
 

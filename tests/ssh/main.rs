@@ -10,6 +10,7 @@ mod net;
 mod payload;
 mod provision;
 mod refusals;
+mod secrets;
 mod shell;
 mod support;
 #[path = "../testbed/hosts.rs"]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use runperf::control::options::HostKeys;
@@ -135,6 +136,139 @@ fn passwords_are_tried_in_order_and_never_shown() {
         .text(&CommandLine::new("true"), &limits())
         .expect("let in");
     right.close().expect("reachable");
+}
+
+#[test]
+fn a_host_that_was_just_installed_shows_its_key_once() {
+    let sshd = skip_unless!(Sshd::start());
+    // The system that was there before had another key.
+    keygen(&sshd.path("other"));
+    sshd.write_known_hosts("other.pub");
+    let before = fs::read(sshd.path("known_hosts")).expect("there");
+    let pins = std::sync::Arc::new(runperf::shell::ssh::Pins::default());
+    pins.keep_in(&sshd.path("pinned"));
+    let settings = || Settings {
+        pins: std::sync::Arc::clone(&pins),
+        ..sshd.settings()
+    };
+    let host = shell(settings());
+    assert!(matches!(refusal(&host), ShellError::HostKey { .. }));
+    host.expect_new_key();
+    host.text(&CommandLine::new("true"), &limits())
+        .expect("believed once");
+    host.close().expect("reachable");
+    assert_eq!(fs::read(sshd.path("known_hosts")).expect("there"), before);
+    // Recovery in another process knows it.
+    let later = std::sync::Arc::new(runperf::shell::ssh::Pins::default());
+    later.keep_in(&sshd.path("pinned"));
+    let recovering = shell(Settings {
+        pins: later,
+        ..sshd.settings()
+    });
+    recovering
+        .text(&CommandLine::new("true"), &limits())
+        .expect("pinned");
+    recovering.close().expect("reachable");
+    // Somebody else is no longer believed.
+    let text = fs::read_to_string(sshd.path("pinned")).expect("kept");
+    let other = fs::read_to_string(sshd.path("other.pub")).expect("there");
+    let name = text.split(' ').next().unwrap_or_default();
+    fs::write(sshd.path("pinned"), format!("{name} {other}")).expect("writable");
+    let wrong = std::sync::Arc::new(runperf::shell::ssh::Pins::default());
+    wrong.keep_in(&sshd.path("pinned"));
+    let error = refusal(&shell(Settings {
+        pins: wrong,
+        ..sshd.settings()
+    }));
+    assert!(
+        matches!(&error, ShellError::HostKey { reason, .. } if reason.contains("provisioned")),
+        "{error:?}"
+    );
+}
+
+/// An sshd that also knows an ordinary user, who owns only a home.
+fn with_ordinary_user() -> Result<Sshd, String> {
+    root()?;
+    program("unshare")?;
+    let passwd = fs::read_to_string("/etc/passwd").map_err(|error| error.to_string())?;
+    let file = std::env::temp_dir().join(format!("runperf-test-passwd-{}", std::process::id()));
+    fs::write(
+        &file,
+        format!("{passwd}tester:*:65533:65533::/var/tmp:/bin/sh\n"),
+    )
+    .expect("writable");
+    let sshd = Sshd::with("", |sshd| {
+        let mut command = std::process::Command::new("unshare");
+        command
+            .args([
+                "--mount",
+                "sh",
+                "-c",
+                "mount --bind \"$0\" /etc/passwd && rm -f \"$0\" && exec \"$@\"",
+            ])
+            .arg(&file)
+            .arg(sshd.get_program())
+            .args(sshd.get_args());
+        command
+    })?;
+    let config = fs::read_to_string(sshd.path("config")).expect("there");
+    fs::write(
+        sshd.path("config"),
+        config.replace(
+            &format!(" User {}\n", crate::support::user()),
+            " User tester\n",
+        ),
+    )
+    .expect("writable");
+    // The key lies in a folder that only root may enter; sshd reads it as the user.
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(sshd.dir.path(), open).expect("ours");
+    Ok(sshd)
+}
+
+#[test]
+fn a_user_without_rights_is_told_what_is_not_allowed() {
+    let sshd = skip_unless!(with_ordinary_user());
+    let shell = sshd.shell();
+    let id = CommandLine::script("id -u; cd /tmp && pwd");
+    assert_eq!(shell.text(&id, &limits()).expect("runs"), "65533\n/tmp\n");
+    let denied = |result: Result<(), ShellError>| match result {
+        Err(ShellError::File { source, .. }) => {
+            assert_eq!(
+                source.kind(),
+                std::io::ErrorKind::PermissionDenied,
+                "{source}"
+            );
+        }
+        other => panic!("{other:?}"),
+    };
+    denied(shell.upload(
+        &mut &b"x"[..],
+        Path::new("/etc/runperf-test"),
+        0o600,
+        &limits(),
+    ));
+    let mut sink = Vec::new();
+    denied(
+        shell
+            .download(Path::new("/etc/shadow"), &mut sink, &limits())
+            .map(drop),
+    );
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    fs::write(dir.path().join("f"), "x").expect("writable");
+    denied(shell.upload_tree(dir.path(), Path::new("/etc/runperf-test"), &limits()));
+    // Nothing asks for a password and waits for it.
+    let sudo = shell.run(&CommandLine::new("sudo").args(["-n", "true"]), &limits());
+    assert!(
+        matches!(&sudo, Err(ShellError::NotFound { .. }))
+            || sudo.as_ref().is_ok_and(|output| !output.exit.success()),
+        "{sudo:?}"
+    );
+    let run = CommandLine::new("/etc/shadow");
+    let error = shell.run(&run, &limits()).expect_err("no program");
+    assert!(matches!(error, ShellError::Io { .. }), "{error:?}");
+    shell.close().expect("reachable");
+    assert!(!Path::new(shell.folder()).exists(), "nothing is left");
 }
 
 /// A configuration for a port where something else than an sshd answers.

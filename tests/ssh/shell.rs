@@ -3,13 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use runperf::control::cancel::CancelToken;
+use runperf::shell::tree::Bounds;
 use runperf::shell::{CommandLine, Exit, Limits, Shell, ShellError, ShellExt};
 
 use crate::skip_unless;
-use crate::support::{Sshd, limits, running};
+use crate::support::{Sshd, Wire, limits, running};
 
 #[test]
 fn a_command_gets_what_it_is_given_and_gives_back_what_it_leaves() {
@@ -310,16 +312,167 @@ fn files_go_up_whole_and_come_back() {
     shell.close().expect("reachable");
 }
 
-#[test]
-fn many_commands_in_a_row_and_at_once_share_few_connections() {
+/// Open files of this process.
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd")
+        .expect("there is proc")
+        .count()
+}
+
+/// Kilobytes of memory this process holds.
+fn memory() -> usize {
+    let text = fs::read_to_string("/proc/self/statm").expect("there is proc");
+    let pages: usize = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("a number");
+    pages * 4
+}
+
+/// Commands one after the other: one connection, no memory, files or processes that add up.
+fn in_a_row(count: usize) {
     let sshd = skip_unless!(Sshd::start());
     let shell = sshd.shell();
-    for number in 0..100 {
-        let output = shell
-            .text(&CommandLine::new("echo").arg(number.to_string()), &limits())
-            .expect("works");
+    let echo = |number: usize| {
+        let command = CommandLine::new("echo").arg(number.to_string());
+        let output = shell.text(&command, &limits()).expect("works");
         assert_eq!(output, format!("{number}\n"));
+    };
+    (0..count / 10).for_each(echo);
+    let (memory_before, files_before) = (memory(), open_files());
+    (0..count).for_each(echo);
+    let grown = memory().saturating_sub(memory_before);
+    // Other tests of this process run at the same time.
+    assert!(grown < 700 << 10, "{grown} KiB more than before");
+    assert!(open_files() < files_before + 500, "files stay open");
+    shell.close().expect("reachable");
+    let log = fs::read_to_string(sshd.path("log")).expect("there");
+    let logins = log.matches("Accepted publickey").count();
+    assert_eq!(logins, 1, "one connection serves them all");
+}
+
+#[test]
+fn a_thousand_commands_in_a_row_share_one_connection() {
+    in_a_row(1_000);
+}
+
+#[test]
+#[ignore = "takes minutes; a thousand show the same, scripts/bench-ssh counts as well"]
+fn ten_thousand_commands_in_a_row_share_one_connection() {
+    in_a_row(10_000);
+}
+
+#[test]
+fn a_connection_that_broke_while_it_was_idle_is_replaced() {
+    let sshd = skip_unless!(Sshd::start());
+    skip_unless!(crate::support::program("pkill"));
+    let wire = Wire::to(sshd.port);
+    sshd.lead_through(wire.port);
+    let shell = sshd.shell();
+    let echo = CommandLine::new("echo").arg("works");
+    assert_eq!(shell.text(&echo, &limits()).expect("runs"), "works\n");
+    // As after a restart: the other side says so.
+    sshd.cut_connections();
+    assert_eq!(shell.text(&echo, &limits()).expect("runs"), "works\n");
+    // As after a power failure, or behind a firewall that forgets: nobody says anything.
+    wire.frozen.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| shell.text(&echo, &limits()));
+        std::thread::sleep(Duration::from_secs(2));
+        wire.frozen.store(false, Ordering::SeqCst);
+        assert_eq!(late.join().expect("no panic").expect("runs"), "works\n");
+    });
+    shell.close().expect("reachable");
+}
+
+#[test]
+fn an_upload_that_stands_still_is_ended() {
+    let sshd = skip_unless!(Sshd::start());
+    let wire = Wire::to(sshd.port);
+    sshd.lead_through(wire.port);
+    let shell = sshd.shell();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    shell
+        .text(&CommandLine::new("true"), &limits())
+        .expect("runs");
+    /// Freezes the wire when the first piece was taken.
+    struct Freezing<'a>(&'a Wire);
+    impl std::io::Read for Freezing<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.frozen.store(true, Ordering::SeqCst);
+            Ok(buffer.len())
+        }
     }
+    let stalling = limits().stalled_after(Duration::from_secs(3));
+    let result = shell.upload(
+        &mut Freezing(&wire),
+        &dir.path().join("f"),
+        0o600,
+        &stalling,
+    );
+    wire.frozen.store(false, Ordering::SeqCst);
+    assert!(
+        matches!(result, Err(ShellError::Stalled { .. })),
+        "{result:?}"
+    );
+    assert!(!dir.path().join("f").exists());
+    shell.close().expect("reachable");
+}
+
+#[test]
+fn folders_go_up_and_come_back_as_they_were() {
+    let sshd = skip_unless!(Sshd::start());
+    skip_unless!(crate::support::program("tar"));
+    let shell = sshd.shell();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let from = dir.path().join("from");
+    fs::create_dir_all(from.join("a/b")).expect("writable");
+    fs::write(from.join("a/b/big"), vec![5; 6_000_000]).expect("writable");
+    fs::write(from.join("run.sh"), "echo").expect("writable");
+    fs::set_permissions(from.join("run.sh"), fs::Permissions::from_mode(0o750)).expect("ours");
+    let there = dir.path().join("it's there");
+    shell
+        .upload_tree(&from, &there, &limits())
+        .expect("goes up");
+    std::os::unix::fs::symlink("/etc/passwd", there.join("out")).expect("writable");
+    let back = dir.path().join("back");
+    let fetched = shell
+        .fetch_tree(&there, &back, Bounds::default(), &limits())
+        .expect("comes back");
+    assert_eq!((fetched.files, fetched.bytes), (2, 6_000_004));
+    assert_eq!(fetched.left_out, ["out -> /etc/passwd"]);
+    assert!(fs::read(back.join("a/b/big")).expect("there") == vec![5; 6_000_000]);
+    let mode = fs::metadata(back.join("run.sh"))
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o750);
+    // Refused on the way: the other side learns it and the connection goes on.
+    let bounds = Bounds {
+        bytes: 1000,
+        ..Bounds::default()
+    };
+    let refused = shell.fetch_tree(&there, &dir.path().join("no"), bounds, &limits());
+    assert!(
+        matches!(refused, Err(ShellError::File { .. })),
+        "{refused:?}"
+    );
+    let missing = shell.fetch_tree(Path::new("/no/such"), &back, bounds, &limits());
+    assert!(
+        matches!(missing, Err(ShellError::NoSuchFile { .. })),
+        "{missing:?}"
+    );
+    shell
+        .text(&CommandLine::new("true"), &limits())
+        .expect("works");
+    shell.close().expect("reachable");
+}
+
+#[test]
+fn commands_at_once_share_few_connections() {
+    let sshd = skip_unless!(Sshd::start());
+    let shell = sshd.shell();
     std::thread::scope(|scope| {
         for number in 0..40 {
             let shell = &shell;
@@ -433,4 +586,100 @@ fn with_the_agent() {
         "in\n"
     );
     shell.close().expect("reachable");
+}
+
+/// A host that takes certificates only, which libssh2 cannot show.
+fn with_certificates() -> Result<(Sshd, tempfile::TempDir), String> {
+    let ca = tempfile::tempdir().expect("a temporary folder");
+    let key = ca.path().join("ca");
+    crate::support::program("ssh-keygen")?;
+    crate::support::keygen(&key);
+    let trusted = format!(
+        "TrustedUserCAKeys {}\nAuthorizedKeysFile none\nPermitUserRC no",
+        key.with_extension("pub").display()
+    );
+    let sshd = Sshd::with(&trusted, |sshd| sshd)?;
+    let status = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-I", "test", "-n", &crate::support::user(), "-s"])
+        .arg(&key)
+        .arg(sshd.path("key.pub"))
+        .status();
+    assert!(status.expect("there is ssh-keygen").success());
+    Ok((sshd, ca))
+}
+
+#[test]
+fn where_only_a_certificate_lets_in_the_systems_ssh_is_the_way() {
+    let (sshd, _ca) = skip_unless!(with_certificates());
+    skip_unless!(crate::support::program("ssh"));
+    let shell = sshd.shell();
+    let command = CommandLine::script("cat; echo \"$A|$1\" >&2; exit 3")
+        .arg("x")
+        .arg("it's\nlong")
+        .env("A", "a b'c")
+        .stdin(*b"\0\xff in");
+    let output = shell.run(&command, &limits()).expect("it runs");
+    assert_eq!(output.exit, Exit::Code(3));
+    assert_eq!(output.stdout, b"\0\xff in");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "a b'c|it's\nlong\n"
+    );
+    let missing = shell.run(&CommandLine::new("no-such-program"), &limits());
+    assert!(
+        matches!(missing, Err(ShellError::NotFound { .. })),
+        "{missing:?}"
+    );
+    let own = shell.run(&CommandLine::script("exit 255"), &limits());
+    assert_eq!(own.expect("its own status").exit, Exit::Code(255));
+
+    // What is ended is ended there.
+    let script = CommandLine::script("setsid sleep 7011 & echo begun; sleep 7011");
+    let stalled = shell.run(&script, &limits().stalled_after(Duration::from_secs(3)));
+    assert!(
+        matches!(&stalled, Err(ShellError::Stalled { tail, .. }) if tail == "begun"),
+        "{stalled:?}"
+    );
+    assert_eq!(running("sleep 7011"), [""; 0]);
+    let mut process = shell.start(&script).expect("starts");
+    seen("sleep 7011");
+    process.stop().expect("ends");
+    assert_eq!(running("sleep 7011"), [""; 0]);
+
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("it's a file");
+    let content: Vec<u8> = (0..500_000u32).flat_map(u32::to_le_bytes).collect();
+    shell
+        .upload(&mut &content[..], &path, 0o640, &limits())
+        .expect("goes up");
+    assert_eq!(
+        fs::metadata(&path).expect("there").permissions().mode() & 0o7777,
+        0o640
+    );
+    let mut back = Vec::new();
+    let length = shell
+        .download(&path, &mut back, &limits())
+        .expect("comes back");
+    assert!(length == 2_000_000 && back == content);
+    let error = shell
+        .read_file(Path::new("/no/such"), &limits())
+        .expect("absent");
+    assert_eq!(error, None);
+    let error = shell.upload(
+        &mut &b"x"[..],
+        Path::new("/no/such/folder/f"),
+        0o600,
+        &limits(),
+    );
+    assert!(matches!(error, Err(ShellError::File { .. })), "{error:?}");
+    let to = tempfile::tempdir().expect("a temporary folder");
+    shell
+        .upload_tree(dir.path(), &to.path().join("tree"), &limits())
+        .expect("goes up");
+    assert!(to.path().join("tree/it's a file").exists());
+
+    shell.close().expect("reachable");
+    assert!(!Path::new(shell.folder()).exists(), "nothing is left");
+    let master = sshd.path("config").display().to_string();
+    assert_eq!(running(&master), [""; 0], "no connection is left");
 }

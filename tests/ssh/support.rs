@@ -1,11 +1,12 @@
 //! Real sshds for tests.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use runperf::control::cancel::CancelToken;
@@ -93,7 +94,7 @@ impl Sshd {
             .arg(dir.path().join("sshd_config"))
             .arg("-E")
             .arg(dir.path().join("log"));
-        let child = wrap(command)
+        let child = without_bashrc(wrap(command))
             .stdin(Stdio::null())
             .spawn()
             .map_err(|error| format!("sshd does not start: {error}"))?;
@@ -142,11 +143,104 @@ impl Sshd {
     }
 }
 
+impl Sshd {
+    /// Ends every connection, as a restart of the machine does; new ones are let in.
+    pub(crate) fn cut_connections(&self) {
+        let parent = self.child.id().to_string();
+        let status = Command::new("pkill").args(["-9", "-P", &parent]).status();
+        assert!(
+            status.expect("there is pkill").success(),
+            "somebody was connected"
+        );
+    }
+
+    /// Makes clients go to this port instead.
+    pub(crate) fn lead_through(&self, port: u16) {
+        for name in ["known_hosts", "config"] {
+            let text = fs::read_to_string(self.path(name)).expect("there");
+            fs::write(
+                self.path(name),
+                text.replace(&self.port.to_string(), &port.to_string()),
+            )
+            .expect("writable");
+        }
+    }
+}
+
+/// Carries connections to a port, and stops moving bytes when told to, without a word to anybody.
+pub(crate) struct Wire {
+    pub(crate) port: u16,
+    pub(crate) frozen: Arc<AtomicBool>,
+}
+
+impl Wire {
+    pub(crate) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let wire = Self {
+            port: listener.local_addr().expect("bound").port(),
+            frozen: Arc::default(),
+        };
+        let frozen = Arc::clone(&wire.frozen);
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let far = TcpStream::connect(("127.0.0.1", port)).expect("sshd answers");
+                // What was connected before stays dead; what comes later lives.
+                let dead = Arc::new(AtomicBool::new(false));
+                for (mut from, mut to) in [
+                    (
+                        near.try_clone().expect("open"),
+                        far.try_clone().expect("open"),
+                    ),
+                    (far, near),
+                ] {
+                    let (frozen, dead) = (Arc::clone(&frozen), Arc::clone(&dead));
+                    std::thread::spawn(move || {
+                        let mut buffer = [0; 65536];
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            if frozen.load(Ordering::SeqCst) {
+                                dead.store(true, Ordering::SeqCst);
+                            }
+                            if dead.load(Ordering::SeqCst) {
+                                continue;
+                            }
+                            if to.write_all(&buffer[..count]).is_err() {
+                                break;
+                            }
+                        }
+                    });
+                }
+            }
+        });
+        wire
+    }
+}
+
 impl Drop for Sshd {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// bash reads `.bashrc` for every ssh command; what a person has there is not for tests.
+fn without_bashrc(sshd: Command) -> Command {
+    let home = std::env::var_os("HOME").unwrap_or_default();
+    let file = Path::new(&home).join(".bashrc");
+    if root().is_err() || program("unshare").is_err() || !file.exists() {
+        return sshd;
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount --bind /dev/null \"$0\"; exec \"$@\"",
+        ])
+        .arg(file)
+        .arg(sshd.get_program())
+        .args(sshd.get_args());
+    command
 }
 
 /// A shell on `lab`.

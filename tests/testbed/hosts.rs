@@ -42,6 +42,11 @@ fn slot() -> Result<(usize, File), String> {
 
 /// Makes `count` hosts. The error says what this machine lacks.
 pub(crate) fn up(count: usize) -> Result<Hosts, String> {
+    up_with(count, &[])
+}
+
+/// As [`up`], with more arguments for the script.
+pub(crate) fn up_with(count: usize, more: &[&str]) -> Result<Hosts, String> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     if !status.lines().any(|line| line.starts_with("Uid:\t0\t")) {
         return Err("needs root".into());
@@ -71,6 +76,7 @@ pub(crate) fn up(count: usize) -> Result<Hosts, String> {
             "--dir",
         ])
         .arg(&dir)
+        .args(more)
         .output()
         .map_err(|error| error.to_string())?;
     if !output.status.success() {

@@ -17,6 +17,7 @@ use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
 use super::bridge;
 use super::known_hosts::{KnownKeys, Verdict, fingerprint, host_pattern, kind_of, remember};
 use super::login::log_in;
+use super::pins::Pinned;
 use super::route::{Hop, Route, Settings};
 use crate::control::options::HostKeys;
 use crate::shell::{Limits, ShellError};
@@ -25,6 +26,8 @@ use crate::shell::{Limits, ShellError};
 pub(super) const SLICE: Duration = Duration::from_millis(50);
 /// How long sent bytes may stay unacknowledged until the network counts as cut.
 const UNACKNOWLEDGED_MS: u32 = 30_000;
+/// After this time without traffic the kernel looks whether the other side is there.
+const IDLE: Duration = Duration::from_secs(30);
 /// Between two signs of life on a connection that is in use.
 const KEEP_ALIVE_S: u32 = 10;
 /// libssh2's "would block".
@@ -161,6 +164,7 @@ impl Connection {
     fn new(socket: Socket, number: u64) -> io::Result<Self> {
         let mut session = Session::new()?;
         session.set_blocking(false);
+        prefer_fast_ciphers(&session);
         session.set_tcp_stream(socket.try_clone()?);
         Ok(Self {
             session,
@@ -178,7 +182,10 @@ impl Connection {
     ) -> Result<(), Fault> {
         let name = host_pattern(&hop.host, hop.port);
         let known = KnownKeys::load(&hop.known_hosts, &name);
-        prefer(&self.session, &known.kinds());
+        match settings.pins.key(&name) {
+            Some(pinned) => prefer(&self.session, &[&kind_of(&pinned)]),
+            None => prefer(&self.session, &known.kinds()),
+        }
         let mut session = self.session.clone();
         let shaken = self.step(patience, |_| session.handshake());
         shaken.map_err(|error| match error {
@@ -192,7 +199,7 @@ impl Connection {
             .host_key()
             .map(|(key, _)| key.to_vec())
             .unwrap_or_default();
-        check_key(hop, settings.host_keys, &name, &known, &key)
+        check_key(hop, settings, &name, &known, &key)
     }
 
     /// Repeats a call until it does not block any more.
@@ -289,6 +296,9 @@ fn connect(hop: &Hop, patience: &Patience<'_>) -> Result<TcpStream, Fault> {
             Ok(Ok(stream)) => {
                 let _ = stream.set_nodelay(true);
                 let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
+                // Also keeps what is between us and the machine from forgetting an idle connection.
+                let _ = rustix::net::sockopt::set_tcp_keepidle(&stream, IDLE);
+                let _ = rustix::net::sockopt::set_tcp_keepintvl(&stream, IDLE / 3);
                 let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED_MS);
                 return Ok(stream);
             }
@@ -317,6 +327,23 @@ fn connect_to_any(host: &str, port: u16, until: Instant) -> io::Result<TcpStream
     Err(last)
 }
 
+/// libssh2 prefers ChaCha20, which it brings in plain C; AES in Galois mode is OpenSSL's own assembly
+/// and carries several times as much (docs/decisions.md has the figures).
+fn prefer_fast_ciphers(session: &Session) {
+    for kind in [MethodType::CryptCs, MethodType::CryptSc] {
+        let Ok(mut names) = session.supported_algs(kind) else {
+            continue;
+        };
+        names.sort_by_key(|name| {
+            let order = ["aes128-gcm", "aes256-gcm", "aes128-ctr", "aes"];
+            let place = order.iter().position(|begin| name.starts_with(begin));
+            // What follows in libssh2's own order: ChaCha20 first.
+            (name.ends_with("-cbc"), place.unwrap_or(order.len()))
+        });
+        let _ = session.method_pref(kind, &names.join(","));
+    }
+}
+
 /// Asks the server for a key of a kind that is known, as OpenSSH does: it has several.
 fn prefer(session: &Session, known: &[&str]) {
     let Ok(mut names) = session.supported_algs(MethodType::HostKey) else {
@@ -336,7 +363,7 @@ fn prefer(session: &Session, known: &[&str]) {
 
 fn check_key(
     hop: &Hop,
-    policy: HostKeys,
+    settings: &Settings,
     name: &str,
     known: &KnownKeys,
     key: &[u8],
@@ -350,7 +377,25 @@ fn check_key(
             hint,
         }))
     };
-    match (known.judge(key), policy) {
+    let file = match settings.pins.judge(name, key) {
+        Pinned::Fits => {
+            tracing::debug!(host = %name, key = %print, "host key pinned for this run");
+            return Ok(());
+        }
+        Pinned::Differs(_) if settings.host_keys == HostKeys::Ignore => return Ok(()),
+        Pinned::Differs(file) => Some(file),
+        Pinned::Nothing => None,
+    };
+    if let Some(file) = file {
+        return refuse(
+            format!(
+                "has changed: it is {kind} {print}, the machine showed another one when it was provisioned ({})",
+                file.display()
+            ),
+            "if it was installed once more since then, give --host-keys ignore".into(),
+        );
+    }
+    match (known.judge(key), settings.host_keys) {
         (Verdict::Known, _) => Ok(()),
         (verdict, HostKeys::Ignore) => {
             tracing::debug!(host = %name, key = %print, ?verdict, "host key not checked");

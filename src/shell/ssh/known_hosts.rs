@@ -113,6 +113,18 @@ pub(super) fn host_pattern(host: &str, port: u16) -> String {
     }
 }
 
+/// Returns the names and keys of a file that was written by [`remember`]; none when it is missing.
+pub(super) fn all_keys(file: &Path) -> Vec<(String, Vec<u8>)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, key) = (words.next()?, words.nth(1)?);
+            Some((name.to_owned(), decode(key)?))
+        })
+        .collect()
+}
+
 /// Adds a key at the end of a file, which is created where it is missing.
 pub(super) fn remember(file: &Path, name: &str, key: &[u8]) -> io::Result<()> {
     // Hosts are reached at the same time; lines must not mix.

@@ -57,7 +57,7 @@ pub(super) fn log_in(
     }
     let offers =
         |method: &str| methods.is_empty() || methods.split(',').any(|offered| offered == method);
-    let done = (offers("publickey") && attempt.keys()?)
+    let done = (offers("publickey") && attempt.keys(passwords)?)
         || ((offers("password") || offers("keyboard-interactive"))
             && attempt.passwords(
                 passwords,
@@ -117,7 +117,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn keys(&mut self) -> Result<bool, Fault> {
+    fn keys(&mut self, passphrases: &[Secret]) -> Result<bool, Fault> {
         if self.hop.agent && self.agent()? {
             return Ok(true);
         }
@@ -134,12 +134,33 @@ impl Attempt<'_> {
             }
             if is_encrypted(key) {
                 self.tried.pop();
-                self.tried.push(format!(
-                    "key {} (not usable: it has a passphrase, add it to the agent)",
-                    shown(key)
-                ));
+                if self.encrypted(key, passphrases)? {
+                    return Ok(true);
+                }
             }
         }
+        Ok(false)
+    }
+
+    /// Tries a key whose passphrase may be one of the passwords.
+    fn encrypted(&mut self, key: &Path, passphrases: &[Secret]) -> Result<bool, Fault> {
+        for passphrase in passphrases {
+            let passphrase = Some(passphrase.reveal());
+            let user = &self.hop.user;
+            if self
+                .step(|session| session.userauth_pubkey_file(user, None, key, passphrase))?
+                .is_some()
+            {
+                return Ok(true);
+            }
+        }
+        let why = if passphrases.is_empty() {
+            "it has a passphrase, add it to the agent"
+        } else {
+            "no password given is its passphrase, or the server does not take it"
+        };
+        self.tried
+            .push(format!("key {} (not usable: {why})", shown(key)));
         Ok(false)
     }
 

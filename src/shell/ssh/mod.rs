@@ -15,23 +15,27 @@ mod config;
 mod connection;
 mod known_hosts;
 mod login;
+mod pins;
 mod pool;
 mod process;
 mod route;
+mod system;
 mod transfer;
 mod wrap;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use channel::{Mark, small, start};
 use connection::{Connection, Fault, StepError};
+pub use pins::Pins;
 use pool::Pool;
 use process::SshProcess;
 pub use route::{Address, Settings};
+use system::SystemSsh;
 
 use super::cut::Cut;
 use super::{CommandLine, Limits, Output, Process, Shell, ShellError, Target};
@@ -54,6 +58,9 @@ struct Machine {
     folder: String,
     /// How the marks of its commands begin.
     mark: String,
+    address: Address,
+    /// Set when it is known how the machine lets us in: the system's `ssh`, or libssh2 when `None`.
+    way: Mutex<Option<Option<Arc<SystemSsh>>>>,
 }
 
 impl SshShell {
@@ -66,6 +73,8 @@ impl SshShell {
             pool: Pool::new(route),
             folder: format!("/tmp/runperf-{}", ulid::Ulid::generate()),
             mark: super::processes::mark_on(name).replace(char::is_whitespace, "_"),
+            address: address.clone(),
+            way: Mutex::default(),
         };
         Self {
             machine: Arc::new(machine),
@@ -84,6 +93,9 @@ impl SshShell {
     /// When the machine cannot be reached any more.
     pub fn close(&self) -> Result<(), ShellError> {
         let limits = Limits::new(CancelToken::default()).within(CLOSE_LIMIT);
+        if let Some(Some(system)) = self.machine.way().take() {
+            return system.close();
+        }
         if !self.machine.pool.used() {
             return Ok(());
         }
@@ -139,6 +151,8 @@ impl Machine {
                 StepError::Cut => return Err(cut_error(&self.target, shown, limits, started)),
                 _ if used && harmless => {
                     tracing::debug!(machine = %self.target, "a connection was broken, opening a new one");
+                    // Its neighbours broke with it: the machine was restarted, or the network cut.
+                    self.pool.clear();
                 }
                 StepError::Slow => {
                     let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer");
@@ -199,6 +213,46 @@ impl Machine {
         }
     }
 
+    fn way(&self) -> MutexGuard<'_, Option<Option<Arc<SystemSsh>>>> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the system's `ssh` where libssh2 is not let in and that is; found out once.
+    fn system(
+        &self,
+        shown: &CommandLine,
+        limits: &Limits,
+    ) -> Result<Option<Arc<SystemSsh>>, ShellError> {
+        let mut way = self.way();
+        if let Some(known) = &*way {
+            return Ok(known.clone());
+        }
+        let error = match self.pool.take(limits) {
+            Ok((connection, _)) => {
+                self.pool.give_back(connection);
+                *way = Some(None);
+                return Ok(None);
+            }
+            Err(fault) => self.fault(fault, shown, limits, Instant::now()),
+        };
+        let ShellError::Auth { target, tried } = error else {
+            return Err(error);
+        };
+        let route = self.pool.route();
+        match SystemSsh::connect(&self.address, route, &self.folder, &self.mark, limits) {
+            Ok(system) => {
+                tracing::info!(machine = %self.target, "logged in by the system's ssh: {tried}");
+                let system = Some(Arc::new(system));
+                *way = Some(system.clone());
+                Ok(system)
+            }
+            Err(said) => Err(ShellError::Auth {
+                target,
+                tried: format!("{tried}; the system's ssh says: {said}"),
+            }),
+        }
+    }
+
     fn finish(&self, connection: Connection, reusable: bool) {
         if reusable {
             self.pool.give_back(connection);
@@ -254,8 +308,29 @@ fn cut_error(
     cut.error(target, command, started, String::new())
 }
 
+/// A command whose wrapper runs.
+struct Begun {
+    machine: Arc<Machine>,
+    connection: Connection,
+    channel: ssh2::Channel,
+    mark: Mark,
+    /// What must come first on its standard input.
+    head: Vec<u8>,
+    started: Instant,
+}
+
 impl SshShell {
     fn launch(&self, command: &CommandLine, limits: &Limits) -> Result<SshProcess, ShellError> {
+        let begun = self.begin(command, limits)?;
+        SshProcess::new(begun, command).map_err(|source| ShellError::Io {
+            target: self.machine.target.clone(),
+            command: command.clone(),
+            source,
+        })
+    }
+
+    /// Starts the wrapper of a command, which waits for its first line.
+    fn begin(&self, command: &CommandLine, limits: &Limits) -> Result<Begun, ShellError> {
         let started = Instant::now();
         let machine = &self.machine;
         if connection::is_over(limits) {
@@ -275,26 +350,18 @@ impl SshShell {
         };
         let (connection, channel) = machine.begin_with(line, command, limits, started)?;
         let pid_file = format!("{}/{}", machine.folder, connection.number);
-        let mut input = wrap::wrap(
-            command,
-            &mark,
-            &pid_file,
-            connection.private.get() == Some(true),
-        )
-        .map_err(io_error)?
-        .into_bytes();
-        input.extend_from_slice(command.stdin.as_deref().unwrap_or_default());
-        let mark = Mark { mark, pid_file };
-        SshProcess::new(
-            Arc::clone(machine),
+        let private = connection.private.get() == Some(true);
+        let head = wrap::wrap(command, &mark, &pid_file, private)
+            .map_err(io_error)?
+            .into_bytes();
+        Ok(Begun {
+            machine: Arc::clone(machine),
             connection,
             channel,
-            mark,
-            command,
-            input,
+            mark: Mark { mark, pid_file },
+            head,
             started,
-        )
-        .map_err(io_error)
+        })
     }
 }
 
@@ -304,6 +371,9 @@ impl Shell for SshShell {
     }
 
     fn run(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
+        if let Some(system) = self.machine.system(command, limits)? {
+            return system.run(command, limits);
+        }
         let result = self.launch(command, limits)?.wait(limits);
         match result {
             // Nothing ran; the next connection makes the folder again.
@@ -318,6 +388,9 @@ impl Shell for SshShell {
 
     fn start(&self, command: &CommandLine) -> Result<Box<dyn Process>, ShellError> {
         let limits = Limits::new(CancelToken::default()).within(START_LIMIT);
+        if let Some(system) = self.machine.system(command, &limits)? {
+            return system.start(command);
+        }
         Ok(Box::new(self.launch(command, &limits)?))
     }
 
@@ -328,6 +401,10 @@ impl Shell for SshShell {
         mode: u32,
         limits: &Limits,
     ) -> Result<(), ShellError> {
+        let shown = CommandLine::new("upload").arg(to.display().to_string());
+        if let Some(system) = self.machine.system(&shown, limits)? {
+            return system.upload(from, to, mode, limits);
+        }
         transfer::upload(&self.machine, from, to, mode, limits)
     }
 
@@ -337,11 +414,18 @@ impl Shell for SshShell {
         to: &mut dyn Write,
         limits: &Limits,
     ) -> Result<u64, ShellError> {
+        let shown = CommandLine::new("download").arg(from.display().to_string());
+        if let Some(system) = self.machine.system(&shown, limits)? {
+            return system.download(from, to, limits);
+        }
         transfer::download(&self.machine, from, to, limits)
     }
 
     /// Without the private folder, which the first other command makes.
     fn glance(&self, command: &CommandLine, limits: &Limits) -> Result<Output, ShellError> {
+        if let Some(system) = self.machine.system(command, limits)? {
+            return system.glance(command, limits);
+        }
         let started = Instant::now();
         let line = command.to_string();
         let (exit, stdout) = self.machine.fresh(command, limits, started, |connection| {
@@ -355,14 +439,39 @@ impl Shell for SshShell {
         })
     }
 
+    fn pipe(
+        &self,
+        command: &CommandLine,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<Output, ShellError> {
+        if let Some(system) = self.machine.system(command, limits)? {
+            return system.pipe(command, from, to, limits);
+        }
+        transfer::pipe(self.begin(command, limits)?, command, from, to, limits)
+    }
+
+    fn expect_new_key(&self) {
+        self.machine.pool.expect_new_key();
+    }
+
     fn reconnect(&self) {
         self.machine.pool.clear();
+        // The way may be another one now: whoever installed the machine anew may have left a key.
+        let way = self.machine.way().take();
+        if let Some(Some(system)) = way {
+            system.disconnect();
+        }
     }
 
     fn connect(&self, socket: &Path, limits: &Limits) -> Result<UnixStream, ShellError> {
         let started = Instant::now();
         let machine = &self.machine;
         let shown = CommandLine::new("connect").arg(socket.display().to_string());
+        if let Some(system) = machine.system(&shown, limits)? {
+            return system.connect_to(socket, limits);
+        }
         // Of its own: it may stay for as long as the longest command.
         let connection = machine
             .pool

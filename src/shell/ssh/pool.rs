@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Fault, SLICE, connect_error, is_over};
+use super::known_hosts::host_pattern;
 use super::route::Route;
 use crate::shell::Limits;
 
@@ -125,6 +126,11 @@ impl Pool {
         self.freed.notify_one();
     }
 
+    /// Returns the way to the machine.
+    pub(super) fn route(&self) -> &Route {
+        &self.route
+    }
+
     /// Returns whether anything ever ran.
     pub(super) fn used(&self) -> bool {
         self.lock().opened > 0
@@ -140,6 +146,16 @@ impl Pool {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    /// The machine was installed anew.
+    pub(super) fn expect_new_key(&self) {
+        let to = self.route.to();
+        self.route
+            .settings
+            .pins
+            .expect_new(&host_pattern(&to.host, to.port));
+        self.clear();
     }
 
     /// Closes what is idle.

@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 use ssh2::Channel;
 
-use super::Machine;
 use super::channel::{End, Mark, Traffic, drive, small};
 use super::connection::{Connection, StepError};
 use super::wrap;
+use super::{Begun, Machine};
 use crate::control::cancel::{CancelToken, Urgency};
 use crate::shell::capture::{Shared, Stream};
 use crate::shell::cut::POLL;
 use crate::shell::{CommandLine, Exit, Limits, Output, Process, ShellError};
 
 /// Between the request to end and the kill, in tenths of a second.
-const GRACE: u8 = 20;
+pub(super) const GRACE: u8 = 20;
 /// What ending a command may take, connecting again included.
 const END_LIMIT: Duration = Duration::from_secs(30);
 /// How long output of an ended command may still come.
@@ -75,15 +75,17 @@ pub(super) struct SshProcess {
 
 impl SshProcess {
     /// Takes over a channel whose command was just started.
-    pub(super) fn new(
-        machine: Arc<Machine>,
-        connection: Connection,
-        channel: Channel,
-        mark: Mark,
-        command: &CommandLine,
-        input: Vec<u8>,
-        started: Instant,
-    ) -> io::Result<Self> {
+    pub(super) fn new(begun: Begun, command: &CommandLine) -> io::Result<Self> {
+        let Begun {
+            machine,
+            connection,
+            channel,
+            mark,
+            head,
+            started,
+        } = begun;
+        let mut input = head;
+        input.extend_from_slice(command.stdin.as_deref().unwrap_or_default());
         let (near, far) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
         far.set_nonblocking(true)?;
@@ -275,13 +277,19 @@ impl Work {
                 reusable = true;
                 if matches!(exit, Exit::Signal(_)) {
                     // The parent was killed: its children (fio's jobs) must not go on measuring.
-                    outcome.not_ended = self.end_all(Some(&connection), GRACE).err();
+                    outcome.not_ended = self
+                        .machine
+                        .end_all(&self.mark, Some(&connection), GRACE)
+                        .err();
                 }
             }
             End::Left(exit) => outcome.exit = Some(exit),
             End::Stopped => {
                 let grace = self.wish.grace().unwrap_or(GRACE);
-                outcome.not_ended = self.end_all(Some(&connection), grace).err();
+                outcome.not_ended = self
+                    .machine
+                    .end_all(&self.mark, Some(&connection), grace)
+                    .err();
                 traffic.until = Some(Instant::now() + LAST_OUTPUT);
                 match drive(&connection, &mut channel, None, &mut traffic) {
                     End::Exit(exit) => {
@@ -294,7 +302,7 @@ impl Work {
             }
             End::Local(error) | End::Lost(error) => {
                 tracing::warn!(machine = %self.machine.target, %error, "connection lost, ending what ran on it");
-                outcome.not_ended = self.end_all(None, GRACE).err();
+                outcome.not_ended = self.machine.end_all(&self.mark, None, GRACE).err();
                 if let Some(why) = &outcome.not_ended {
                     tracing::warn!(machine = %self.machine.target, why, "what ran there could not be ended");
                 }
@@ -316,20 +324,24 @@ impl Work {
         drop(state);
         self.shared.bell.notify_all();
     }
+}
 
+impl Machine {
     /// Ends everything the command started, over its own connection or a new one.
-    fn end_all(&self, connection: Option<&Connection>, grace: u8) -> Result<(), String> {
+    pub(super) fn end_all(
+        &self,
+        mark: &Mark,
+        connection: Option<&Connection>,
+        grace: u8,
+    ) -> Result<(), String> {
         let limits = Limits::new(CancelToken::default()).within(END_LIMIT);
-        let line = format!(
-            "exec sh -s {} {} {grace}",
-            self.mark.mark, self.mark.pid_file
-        );
+        let line = format!("exec sh -s {} {} {grace}", mark.mark, mark.pid_file);
         let mut result = connection
             .map(|connection| small(connection, &line, wrap::END.as_bytes(), &limits, END_LIMIT));
         if !matches!(result, Some(Ok(_))) {
             let limits = Limits::new(CancelToken::default()).within(END_LIMIT);
-            let new = self.machine.pool.extra(&limits);
-            let new = new.map_err(|_| format!("{} cannot be reached", self.machine.target))?;
+            let new = self.pool.extra(&limits);
+            let new = new.map_err(|_| format!("{} cannot be reached", self.target))?;
             result = Some(small(&new, &line, wrap::END.as_bytes(), &limits, END_LIMIT));
         }
         match result {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{SshConfig, expand};
+use super::pins::Pins;
 use crate::control::options::{HostKeys, expand_home};
 use crate::secret::Secret;
 use crate::shell::Target;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub keys: Vec<PathBuf>,
     /// Read instead of `~/.ssh/config` and `/etc/ssh/ssh_config`.
     pub config: Option<PathBuf>,
+    /// Keys of machines that were installed for this run.
+    pub pins: Arc<Pins>,
 }
 
 /// A machine as somebody typed it.

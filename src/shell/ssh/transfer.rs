@@ -8,39 +8,44 @@ use sha2::{Digest, Sha256};
 
 use super::channel::{End, Traffic, drive, small};
 use super::connection::{Connection, is_over};
-use super::{Machine, cut_error};
+use super::process::GRACE;
+use super::{Begun, Machine, cut_error, wrap};
 use crate::control::cancel::CancelToken;
 use crate::control::mask::hex;
 use crate::shell::capture::Stream;
+use crate::shell::complaint::complaint;
+use crate::shell::cut::Cut;
 use crate::shell::quote::quote;
-use crate::shell::{CommandLine, Exit, Limits, ShellError};
+use crate::shell::{CommandLine, Exit, Limits, Output, ShellError};
 
 /// What is kept of messages and answers.
 const ANSWER: usize = 4 << 10;
 /// What is read from the source at once.
 const PIECE: usize = 256 << 10;
-/// For small programs before and after.
-const SMALL_LIMIT: Duration = Duration::from_secs(30);
+/// Files of this size and more are summed up by the fastest program there is.
+const LARGE: u64 = 8 << 20;
+/// Status when what arrived is not what was sent.
+pub(super) const MISMATCH: i32 = 5;
 /// For removing what an upload that failed has left.
 const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 /// Summing up what was copied reads the file once more; as slow as a slow disk.
 const SUM_LIMIT: Duration = Duration::from_secs(600);
 
 /// What a transfer has seen.
-struct Tally {
+pub(super) struct Tally {
     sum: Sha256,
     length: u64,
 }
 
 impl Tally {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             sum: Sha256::new(),
             length: 0,
         }
     }
 
-    fn add(&mut self, bytes: &[u8]) {
+    pub(super) fn add(&mut self, bytes: &[u8]) {
         self.sum.update(bytes);
         self.length += bytes.len() as u64;
     }
@@ -48,18 +53,66 @@ impl Tally {
     fn hex(self) -> String {
         hex(&self.sum.finalize())
     }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Compares with the checksum of the other side.
+    pub(super) fn must_be(self, there: &str) -> io::Result<()> {
+        let (length, sum) = (self.length, self.hex());
+        if there == sum {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!(
+                "the {length} bytes that came are not those of the file: checksum {there} there, {sum} here"
+            ),
+        ))
+    }
 }
 
-struct Upload<'a> {
+/// Bytes both ways, as long as they move.
+struct Flow<'a> {
+    /// Sent before what is read.
+    head: Vec<u8>,
     from: &'a mut dyn Read,
-    tally: Tally,
-    answer: Vec<u8>,
+    to: &'a mut dyn Write,
+    sent: Option<Tally>,
+    got: Option<Tally>,
     messages: Vec<u8>,
     limits: &'a Limits,
+    last: Instant,
 }
 
-impl Traffic for Upload<'_> {
+impl<'a> Flow<'a> {
+    fn new(from: &'a mut dyn Read, to: &'a mut dyn Write, limits: &'a Limits) -> Self {
+        Self {
+            head: Vec::new(),
+            from,
+            to,
+            sent: None,
+            got: None,
+            messages: Vec::new(),
+            limits,
+            last: Instant::now(),
+        }
+    }
+
+    /// Returns the limit that is over, if one is.
+    fn cut(&self) -> Option<Cut> {
+        Cut::before(self.limits).or_else(|| Cut::stalled(self.limits, self.last))
+    }
+}
+
+impl Traffic for Flow<'_> {
     fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.last = Instant::now();
+        if !self.head.is_empty() {
+            *buffer = std::mem::take(&mut self.head);
+            return Ok(());
+        }
         buffer.resize(PIECE, 0);
         let count = loop {
             match self.from.read(buffer) {
@@ -68,40 +121,19 @@ impl Traffic for Upload<'_> {
             }
         };
         buffer.truncate(count);
-        self.tally.add(buffer);
+        if let Some(tally) = &mut self.sent {
+            tally.add(buffer);
+        }
         Ok(())
     }
-    fn take(&mut self, which: Stream, bytes: &[u8]) -> io::Result<()> {
-        keep(
-            if matches!(which, Stream::Stdout) {
-                &mut self.answer
-            } else {
-                &mut self.messages
-            },
-            bytes,
-        );
-        Ok(())
-    }
-    fn goes_on(&mut self) -> bool {
-        !is_over(self.limits)
-    }
-}
 
-struct Download<'a> {
-    to: &'a mut dyn Write,
-    tally: Tally,
-    messages: Vec<u8>,
-    limits: &'a Limits,
-}
-
-impl Traffic for Download<'_> {
-    fn next(&mut self, _: &mut Vec<u8>) -> io::Result<()> {
-        Ok(())
-    }
     fn take(&mut self, which: Stream, bytes: &[u8]) -> io::Result<()> {
+        self.last = Instant::now();
         match which {
             Stream::Stdout => {
-                self.tally.add(bytes);
+                if let Some(tally) = &mut self.got {
+                    tally.add(bytes);
+                }
                 self.to.write_all(bytes)
             }
             Stream::Stderr => {
@@ -110,8 +142,31 @@ impl Traffic for Download<'_> {
             }
         }
     }
+
     fn goes_on(&mut self) -> bool {
-        !is_over(self.limits)
+        self.cut().is_none()
+    }
+}
+
+/// A short answer; what is too long is forgotten.
+#[derive(Default)]
+pub(super) struct Answer(Vec<u8>);
+
+impl Answer {
+    /// Returns the temporary name an upload tells.
+    pub(super) fn temporary(&self) -> String {
+        let text = String::from_utf8_lossy(&self.0);
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+impl Write for Answer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        keep(&mut self.0, bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -146,26 +201,22 @@ impl File<'_> {
 
     /// What a program over there complained about.
     fn complaint(&self, exit: Exit, messages: &[u8]) -> ShellError {
-        let text = String::from_utf8_lossy(messages);
-        let last = text
-            .lines()
-            .rfind(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        self.error(io::Error::new(
-            kind_of(last),
-            if last.is_empty() {
-                exit.to_string()
-            } else {
-                last.to_owned()
-            },
-        ))
+        self.error(complaint(exit, messages))
     }
 
     /// The channel's end, unless it is an orderly one.
-    fn failed(&self, end: End) -> Result<Exit, ShellError> {
+    fn failed(&self, end: End, cut: Option<Cut>) -> Result<Exit, ShellError> {
         match end {
             End::Exit(exit) | End::Left(exit) => Ok(exit),
-            End::Stopped => Err(self.cut()),
+            End::Stopped => Err(match cut {
+                Some(cut @ Cut::Stall(_)) => cut.error(
+                    &self.machine.target,
+                    &self.shown,
+                    self.started,
+                    String::new(),
+                ),
+                _ => self.cut(),
+            }),
             End::Local(error) => Err(self.error(error)),
             End::Lost(source) => Err(ShellError::Lost {
                 target: self.machine.target.clone(),
@@ -176,18 +227,65 @@ impl File<'_> {
     }
 }
 
-/// Tells errors apart by what coreutils and BusyBox print for them.
-fn kind_of(message: &str) -> io::ErrorKind {
-    [
-        ("No space left on device", io::ErrorKind::StorageFull),
-        ("Disk quota exceeded", io::ErrorKind::QuotaExceeded),
-        ("Permission denied", io::ErrorKind::PermissionDenied),
-        ("Read-only file system", io::ErrorKind::ReadOnlyFilesystem),
-        ("No such file or directory", io::ErrorKind::NotFound),
-    ]
-    .into_iter()
-    .find_map(|(text, kind)| message.contains(text).then_some(kind))
-    .unwrap_or(io::ErrorKind::Other)
+/// What receives a file and tells its temporary name.
+pub(super) fn upload_line(to: &Path) -> String {
+    let folder = match to.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let template = quote(&folder.join(".runperf-XXXXXXXXXX").to_string_lossy());
+    // `cat` ends when the connection does; what it wrote has its temporary name still.
+    format!("t=$(mktemp {template}) || exit 1; printf '%s\\n' \"$t\"; exec cat >\"$t\"")
+}
+
+/// What sums up standard input. That of coreutils is plain C, OpenSSL's uses what the processor has,
+/// which is half of what a large upload takes; it starts slower, which is all a small one takes.
+fn sum_program(length: u64) -> &'static str {
+    if length < LARGE {
+        "sha256sum"
+    } else {
+        "if command -v openssl >/dev/null 2>&1; then openssl dgst -sha256 -r; else sha256sum; fi"
+    }
+}
+
+/// What gives a file that was received its name, when it is what was sent: status 5 when not.
+pub(super) fn place_line(temporary: &str, sent: Tally, to: &Path, mode: u32) -> String {
+    let (program, sum) = (sum_program(sent.length), sent.hex());
+    let (target, temporary) = (quote(&to.to_string_lossy()), quote(temporary));
+    format!(
+        "if [ -d {target} ]; then echo 'it is a folder' >&2; exit 1; fi; \
+         s=$({{ {program}; }} <{temporary}) || exit 1; \
+         [ \"${{s%% *}}\" = {sum} ] || {{ echo \"what arrived has the checksum ${{s%% *}}, not {sum}\" >&2; exit {MISMATCH}; }}; \
+         chmod {mode:o} {temporary} && mv -f -- {temporary} {target}"
+    )
+}
+
+/// What sends a file: status 3 when there is none, 4 when it is none.
+pub(super) fn download_line(from: &Path) -> String {
+    let path = quote(&from.to_string_lossy());
+    // A pipe would block, a device never end.
+    format!("[ -e {path} ] || exit 3; [ -f {path} ] || exit 4; exec cat -- {path}")
+}
+
+/// What tells the checksum of the beginning of a file, as logs grow while they are read; `None` for
+/// what the kernel makes up anew for each reader.
+pub(super) fn head_line(path: &Path, length: u64) -> Option<String> {
+    let made_up = ["/proc", "/sys", "/dev"];
+    if length == 0 || made_up.iter().any(|made_up| path.starts_with(made_up)) {
+        return None;
+    }
+    let path = quote(&path.to_string_lossy());
+    let program = sum_program(length);
+    Some(format!("head -c {length} -- {path} | {{ {program}; }}"))
+}
+
+/// Why a file did not get its name.
+pub(super) fn not_placed(exit: Exit, messages: &[u8]) -> io::Error {
+    let error = complaint(exit, messages);
+    if exit == Exit::Code(MISMATCH) {
+        return io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+    }
+    error
 }
 
 pub(super) fn upload(
@@ -205,53 +303,26 @@ pub(super) fn upload(
         limits,
         started: Instant::now(),
     };
-    let folder = match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let template = quote(&folder.join(".runperf-XXXXXXXXXX").to_string_lossy());
-    // `cat` ends when the connection does; what it wrote has its temporary name still.
-    let line = format!(
-        "t=$(mktemp {template}) || exit 1; printf '%s\\n' \"$t\"; cat >\"$t\" && sha256sum <\"$t\""
-    );
+    let line = upload_line(to);
     let (connection, mut channel) = machine.begin(&line, &file.shown, limits, file.started)?;
-    let mut traffic = Upload {
-        from,
-        tally: Tally::new(),
-        answer: Vec::new(),
-        messages: Vec::new(),
-        limits,
-    };
+    let mut answer = Answer::default();
+    let mut traffic = Flow::new(from, &mut answer, limits);
+    traffic.sent = Some(Tally::new());
     let end = drive(&connection, &mut channel, None, &mut traffic);
-    let Upload {
-        tally,
-        answer,
-        messages,
-        ..
-    } = traffic;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let mut lines = answer.lines();
-    let temporary = lines.next().unwrap_or_default().to_owned();
+    let cut = traffic.cut();
+    let Flow { sent, messages, .. } = traffic;
+    let tally = sent.unwrap_or_else(Tally::new);
+    let temporary = answer.temporary();
     let orderly = matches!(end, End::Exit(_));
     drop(channel);
-    let result = file.failed(end).and_then(|exit| {
-        let (length, sum) = (tally.length, tally.hex());
-        let there = lines.next().and_then(|line| line.split(' ').next()).unwrap_or_default();
+    let result = file.failed(end, cut).and_then(|exit| {
         if !exit.success() {
             return Err(file.complaint(exit, &messages));
         }
-        if there != sum {
-            let message = format!("the {length} bytes sent did not arrive as they were: checksum {there}, not {sum}");
-            return Err(file.error(io::Error::new(io::ErrorKind::InvalidData, message)));
-        }
-        let target = quote(&to.to_string_lossy());
-        let line = format!(
-            "if [ -d {target} ]; then echo 'it is a folder' >&2; exit 1; fi; chmod {mode:o} {0} && mv -f -- {0} {target}",
-            quote(&temporary)
-        );
-        match small(&connection, &line, &[], limits, SMALL_LIMIT) {
+        let line = place_line(&temporary, tally, to, mode);
+        match small(&connection, &line, &[], limits, SUM_LIMIT) {
             Ok((exit, _)) if exit.success() => Ok(()),
-            Ok((exit, messages)) => Err(file.complaint(exit, &messages)),
+            Ok((exit, messages)) => Err(file.error(not_placed(exit, &messages))),
             Err(_) if is_over(limits) => Err(file.cut()),
             Err(_) => Err(file.error(io::Error::new(io::ErrorKind::TimedOut, "no answer"))),
         }
@@ -291,23 +362,18 @@ pub(super) fn download(
         limits,
         started: Instant::now(),
     };
-    let path = quote(&from.to_string_lossy());
-    // A pipe would block, a device never end.
-    let line = format!("[ -e {path} ] || exit 3; [ -f {path} ] || exit 4; exec cat -- {path}");
+    let line = download_line(from);
     let (connection, mut channel) = machine.begin(&line, &file.shown, limits, file.started)?;
-    let mut traffic = Download {
-        to,
-        tally: Tally::new(),
-        messages: Vec::new(),
-        limits,
-    };
+    let mut nothing = io::empty();
+    let mut traffic = Flow::new(&mut nothing, to, limits);
+    traffic.got = Some(Tally::new());
     let end = drive(&connection, &mut channel, None, &mut traffic);
-    let Download {
-        tally, messages, ..
-    } = traffic;
+    let cut = traffic.cut();
+    let Flow { got, messages, .. } = traffic;
+    let tally = got.unwrap_or_else(Tally::new);
     drop(channel);
     let orderly = matches!(end, End::Exit(_));
-    let result = file.failed(end).and_then(|exit| match exit {
+    let result = file.failed(end, cut).and_then(|exit| match exit {
         Exit::Code(0) => verify(&file, &connection, tally),
         Exit::Code(3) => Err(ShellError::NoSuchFile {
             target: machine.target.clone(),
@@ -325,29 +391,77 @@ pub(super) fn download(
 
 /// Compares with the beginning of the file: logs grow while they are read.
 fn verify(file: &File<'_>, connection: &Connection, tally: Tally) -> Result<u64, ShellError> {
-    let length = tally.length;
-    // What the kernel makes up anew for each reader has no checksum.
-    if length == 0
-        || ["/proc", "/sys", "/dev"]
-            .iter()
-            .any(|made_up| file.path.starts_with(made_up))
-    {
+    let length = tally.length();
+    let Some(line) = head_line(file.path, length) else {
         return Ok(length);
-    }
-    let line = format!(
-        "head -c {length} -- {} | sha256sum",
-        quote(&file.path.to_string_lossy())
-    );
+    };
     let there = match small(connection, &line, &[], file.limits, SUM_LIMIT) {
         Ok((_, answer)) => String::from_utf8_lossy(&answer).into_owned(),
         Err(_) if is_over(file.limits) => return Err(file.cut()),
         Err(_) => String::new(),
     };
-    if there.split(' ').next() != Some(tally.hex().as_str()) {
-        let message = format!(
-            "the {length} bytes that came are not those of the file: it changed while it was read"
-        );
-        return Err(file.error(io::Error::new(io::ErrorKind::InvalidData, message)));
-    }
+    let sum = there.split(' ').next().unwrap_or_default();
+    tally.must_be(sum).map_err(|error| file.error(error))?;
     Ok(length)
+}
+
+/// Runs a command between two streams.
+pub(super) fn pipe(
+    begun: Begun,
+    command: &CommandLine,
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    limits: &Limits,
+) -> Result<Output, ShellError> {
+    let Begun {
+        machine,
+        connection,
+        mut channel,
+        mark,
+        head,
+        started,
+    } = begun;
+    let mut traffic = Flow::new(from, to, limits);
+    traffic.head = head;
+    let end = drive(&connection, &mut channel, Some(&mark), &mut traffic);
+    let cut = traffic.cut();
+    let stderr = traffic.messages;
+    drop(channel);
+    if let End::Exit(exit) | End::Left(exit) = end {
+        machine.finish(connection, matches!(end, End::Exit(_)));
+        let trouble = wrap::trouble(&stderr, &mark.mark, &machine.target, command);
+        return match (exit, trouble) {
+            (Exit::Code(126 | 127), Some(error)) => Err(error),
+            _ => Ok(Output {
+                exit,
+                stdout: Vec::new(),
+                stderr,
+                took: started.elapsed(),
+            }),
+        };
+    }
+    // The pipes of what runs there are closed with the connection; it is ended all the same.
+    let broken = matches!(end, End::Lost(_));
+    let ended = machine.end_all(&mark, (!broken).then_some(&connection), GRACE);
+    drop(connection);
+    machine.pool.lost();
+    if let Err(why) = ended {
+        tracing::warn!(machine = %machine.target, why, "what ran there could not be ended");
+    }
+    let (target, command) = (machine.target.clone(), command.clone());
+    Err(match end {
+        End::Lost(source) => ShellError::Lost {
+            target,
+            command,
+            source,
+        },
+        End::Local(source) => ShellError::Io {
+            target,
+            command,
+            source,
+        },
+        _ => cut
+            .unwrap_or(Cut::Cancelled)
+            .error(&target, &command, started, String::new()),
+    })
 }
