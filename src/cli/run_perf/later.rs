@@ -15,15 +15,9 @@ pub(super) struct Later {
 impl Later {
     /// Returns the first option that was used.
     pub(super) fn used(&self) -> Option<&'static str> {
-        let Self {
-            racefile,
-            keep,
-        } = self;
-        [
-            ("--racefile", racefile.is_some()),
-            ("--keep", *keep),
-        ]
-        .into_iter()
-        .find_map(|(name, used)| used.then_some(name))
+        let Self { racefile, keep } = self;
+        [("--racefile", racefile.is_some()), ("--keep", *keep)]
+            .into_iter()
+            .find_map(|(name, used)| used.then_some(name))
     }
 }
