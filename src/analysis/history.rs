@@ -291,8 +291,10 @@ pub(crate) mod samples {
                     class: "error".into(),
                     message: (*message).to_owned(),
                     files: Default::default(),
+                    passed_later: None,
                 })
                 .collect(),
+            retried: Vec::new(),
             warnings: Vec::new(),
         }
     }

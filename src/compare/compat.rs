@@ -40,7 +40,10 @@ fn figures(result: &ResultData) -> Vec<Figure> {
         value: Value::number(m.value),
         primary: m.primary,
     });
-    let texts = result.failures.iter().map(|f| Figure {
+    // The older tool knows nothing of attempts: each of them is an error.
+    let mut recorded: Vec<_> = result.failures.iter().chain(&result.retried).collect();
+    recorded.sort_by_key(|f| (f.place.components().count(), &f.place));
+    let texts = recorded.into_iter().map(|f| Figure {
         id: f.id.clone(),
         value: Value::Text(f.message.clone()),
         primary: true,

@@ -474,6 +474,7 @@ pub(crate) fn named(id: &MetricId, better: Better) -> CheckResult {
 
 fn notes(cx: &Context<'_>, metrics: &[CheckResult], inputs: &Inputs) -> Vec<String> {
     let mut notes = inputs.notes.clone();
+    notes.extend(errors::retried(&inputs.dst));
     for (role, result) in [("SRC", &inputs.src), ("DST", &inputs.dst)] {
         let more = result.warnings.len().saturating_sub(1);
         if let Some(first) = result.warnings.first() {

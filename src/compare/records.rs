@@ -139,6 +139,7 @@ pub(crate) mod sample {
             metadata: Metadata::default(),
             measurements,
             failures: Vec::new(),
+            retried: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -161,6 +162,7 @@ pub(crate) mod sample {
             class: "error".into(),
             message: message.into(),
             files: BTreeMap::new(),
+            passed_later: None,
         }
     }
 }

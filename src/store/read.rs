@@ -93,6 +93,8 @@ pub struct Failure {
     pub message: String,
     /// File name → SHA-1, of every file of the record.
     pub files: BTreeMap<String, String>,
+    /// Serial number under which a later attempt of the same test passed.
+    pub passed_later: Option<String>,
 }
 
 /// One result directory.
@@ -106,8 +108,10 @@ pub struct ResultData {
     pub metadata: Metadata,
     /// Every figure, in reading order.
     pub measurements: Vec<Measurement>,
-    /// Every recorded failure, from the root down.
+    /// Every recorded failure, from the root down; without those of attempts whose test passed later.
     pub failures: Vec<Failure>,
+    /// Failed attempts of tests that passed at a later one, in the same order.
+    pub retried: Vec<Failure>,
     /// What was passed over, for the log: one line each.
     pub warnings: Vec<String>,
 }

@@ -13,6 +13,9 @@ use super::write::{ResultStore, safe_name};
 /// Failures kept in one place.
 const RECORDS: u32 = 1000;
 
+/// File in the record of an attempt whose test passed at a later one: the serial number of that result.
+pub(crate) const PASSED_LATER: &str = "passed_later";
+
 /// What is kept of a failure. Texts are masked by the caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FailureRecord {
@@ -100,6 +103,21 @@ impl ResultStore {
         }
         sync_directory(&directory).map_err(StoreError::io("write", &directory))?;
         Ok(self.relative(&directory).to_owned())
+    }
+}
+
+impl ResultStore {
+    /// Notes in the record of a failed attempt (below the root) that a later one passed as `serial`:
+    /// readers then take it as a note, not as an error of this result.
+    ///
+    /// # Errors
+    /// When `record` is outside the result, or cannot be written to.
+    pub fn passed_later(&self, record: &Path, serial: &str) -> Result<(), StoreError> {
+        let directory = self.place(record)?;
+        let path = directory.join(PASSED_LATER);
+        fs::write(&path, format!("{serial}\n"))
+            .and_then(|()| sync_directory(&directory))
+            .map_err(StoreError::io("write", &path))
     }
 }
 

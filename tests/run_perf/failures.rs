@@ -268,6 +268,77 @@ fn a_test_that_passes_only_later_is_noted() {
         "{}",
         ended.stdout
     );
+    assert_eq!(
+        place.read("r/Localhost/mine/0/__error0__/passed_later"),
+        "0000\n"
+    );
+
+    // It did not fail the night: compare-perf says it and passes; the older tool knows no attempts.
+    let (code, shown) = compare(&place, &["-t", "1000", "-s", "1000", "--", "r", "r"]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.contains("Localhost/mine failed once in DST and passed at its retry (exit-status:"),
+        "{shown}"
+    );
+    // Of the same failure in both, --compat makes a pass; a failed attempt that is new, none.
+    std::fs::create_dir(place.path().join("src")).expect("a folder");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", "r/.", "src"])
+        .current_dir(place.path())
+        .status();
+    assert!(copied.expect("cp").success());
+    std::fs::remove_dir_all(place.path().join("src/Localhost/mine/0")).expect("removed");
+    let (code, _) = compare(
+        &place,
+        &["--compat", "-t", "1000", "-s", "1000", "--", "src", "r"],
+    );
+    assert_eq!(code, 2, "to the letter");
+    let (code, shown) = compare(&place, &["-t", "1000", "-s", "1000", "--", "src", "r"]);
+    assert_eq!(code, 0, "{shown}");
+}
+
+fn compare(place: &Place, args: &[&str]) -> (i32, String) {
+    let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("compare-perf"))
+        .args(args)
+        .current_dir(place.path())
+        .output()
+        .expect("compare-perf starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap_or(-1), text)
+}
+
+#[test]
+fn attempts_that_fail_in_the_same_way_are_one_error() {
+    let place = Place::new();
+    let never = r#"command:{"command": "exit 3", "samples": 1, "__NAME__": "never"}"#;
+    let ended = place.run(&["--retry-tests", "3", "--output", "r", "--", "dummy", never]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(!place.exists("r/Localhost/never/0/__error0__/passed_later"));
+    let (code, shown) = compare(&place, &["-t", "5", "--", "r", "r"]);
+    assert_eq!(code, 2, "{shown}");
+    assert_eq!(shown.matches("(3 attempts)").count(), 1, "{shown}");
+}
+
+#[test]
+fn a_profile_with_an_empty_list_of_tests_is_refused() {
+    let place = Place::new();
+    let ended = place.run(&[
+        "--output",
+        "r",
+        "--profiles",
+        r#"Localhost:{"RUNPERF_TESTS": []}"#,
+        "--",
+        "dummy",
+    ]);
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    assert!(
+        ended
+            .stderr
+            .contains("`RUNPERF_TESTS` of `Localhost`: expected at least one test, found none"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!place.exists("r"));
 }
 
 #[test]

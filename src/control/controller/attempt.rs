@@ -1,6 +1,6 @@
 //! One test: attempts until the first success, each in a directory of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::caught::{Panic, caught};
@@ -71,6 +71,7 @@ impl Controller<'_> {
         let name = format!("{}/{}", profile.name, planned.name);
         let mut attempts = self.plan.options.retry_tests;
         let mut failed_before = String::new();
+        let mut records: Vec<PathBuf> = Vec::new();
         let mut attempt = 0;
         while attempt < attempts {
             attempt += 1;
@@ -87,6 +88,7 @@ impl Controller<'_> {
             match self.attempt(profile, planned, &in_force.workers, facts, attempt) {
                 Ok((committed, lost)) => {
                     self.tally.ran += 1;
+                    self.passed_later(&records, &committed.serial);
                     if attempt > 1 {
                         self.tally.note(format!(
                             "{name} passed only at attempt {attempt} of {attempts}, see {failed_before}"
@@ -124,6 +126,7 @@ impl Controller<'_> {
                 Err(error) => {
                     let (message, log) = self.attempt_failed(profile, planned, attempt, &error);
                     failed_before.clone_from(&log);
+                    records.extend(Path::new(&log).parent().map(Path::to_owned));
                     // Without the hosts that are gone it is another test: the attempt does not count.
                     let lost = self.drop_lost(Some((&mut *in_force, &mut *facts))) > 0;
                     if lost && !self.hosts.is_empty() {
@@ -148,6 +151,15 @@ impl Controller<'_> {
                         log,
                     });
                 }
+            }
+        }
+    }
+
+    /// Notes in the records of failed attempts that the test passed after all.
+    fn passed_later(&self, records: &[PathBuf], serial: &str) {
+        for record in records.iter().filter(|record| record.file_name().is_some()) {
+            if let Err(error) = self.store.passed_later(record, serial) {
+                tracing::warn!(record = %record.display(), %error, "that a later attempt passed could not be noted");
             }
         }
     }

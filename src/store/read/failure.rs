@@ -8,6 +8,7 @@ use sha1::{Digest, Sha1};
 
 use super::Failure;
 use crate::metric::{Check, MetricId, Parts};
+use crate::store::record::PASSED_LATER;
 
 /// What the older tool says when a record has no `exception`.
 const UNKNOWN: &str = "<Unknown exception>";
@@ -36,6 +37,7 @@ impl Failure {
             class: "unreadable".to_owned(),
             message,
             files: BTreeMap::new(),
+            passed_later: None,
         }
     }
 }
@@ -65,6 +67,8 @@ pub(super) fn read(result: &Path, place: &Path) -> (Failure, Vec<String>) {
         || UNKNOWN.to_owned(),
         |bytes| String::from_utf8_lossy(&bytes).into_owned(),
     );
+    let passed_later =
+        text(PASSED_LATER).map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
     let class = text("class")
         .map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
         .filter(|class| !class.is_empty())
@@ -76,6 +80,7 @@ pub(super) fn read(result: &Path, place: &Path) -> (Failure, Vec<String>) {
             class,
             message,
             files,
+            passed_later,
         },
         warnings,
     )

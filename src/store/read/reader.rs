@@ -87,6 +87,9 @@ impl Reader {
             let depth = |failure: &Failure| failure.place.components().count();
             depth(a).cmp(&depth(b)).then_with(|| a.place.cmp(&b.place))
         });
+        let (retried, failures) = failures
+            .into_iter()
+            .partition(|failure| failure.passed_later.is_some());
         measurements.shrink_to_fit();
         Ok(ResultData {
             name: name.to_owned(),
@@ -94,6 +97,7 @@ impl Reader {
             metadata,
             measurements,
             failures,
+            retried,
             warnings,
         })
     }
