@@ -73,6 +73,31 @@ fn line<'a>(shown: &'a str, key: &str) -> &'a str {
 }
 
 #[test]
+fn what_runs_where_is_shown_without_secrets() {
+    let site = Site::new("");
+    let (code, shown, _) = outcome(
+        &mut site.program("run-perf"),
+        &[
+            "--show-config",
+            "--hosts",
+            "a:127.0.0.1",
+            "--profiles",
+            r#"Localhost:{"api_token": "s3cret"}"#,
+            "--",
+            "dummy",
+        ],
+    );
+    assert_eq!(code, 0);
+    assert!(
+        line(&shown, "hosts").starts_with("hosts = [\"a:127.0.0.1\"]"),
+        "{shown}"
+    );
+    assert!(line(&shown, "tests").contains("\"dummy\""), "{shown}");
+    assert!(line(&shown, "profiles").contains("***"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
 fn the_strongest_layer_wins_and_is_named() {
     let site = Site::new(
         "[run]\nretry_tests = 5\ndistro = \"project\"\nmetadata = { a = \"file\", b = \"file\" }\n",

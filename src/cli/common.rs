@@ -88,6 +88,7 @@ pub struct Common {
         value_enum,
         value_name = "WHEN",
         default_value_t,
+        hide_short_help = true,
         help_heading = "General"
     )]
     pub color: Color,
@@ -97,12 +98,13 @@ pub struct Common {
         long,
         value_name = "FILE",
         env = "RUNPERF_CONFIG",
+        hide_short_help = true,
         help_heading = "General"
     )]
     pub config: Option<PathBuf>,
 
     /// Print every value and where it came from, then stop
-    #[arg(long, help_heading = "General")]
+    #[arg(long, hide_short_help = true, help_heading = "General")]
     pub show_config: bool,
 
     /// Write a manual page, shell completion or schema to standard output, then stop

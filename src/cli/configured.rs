@@ -264,7 +264,49 @@ fn show(command: &Command, matches: &ArgMatches, typed: &ArgMatches, config: &Co
             }
         );
     }
-    text + &config.show_free_sections()
+    text + &config.show_free_sections() + &given(matches)
+}
+
+/// Returns the tests that were typed, which have no key in the configuration, as a comment.
+fn given(matches: &ArgMatches) -> String {
+    let Ok(Some(tests)) = matches.try_get_raw("tests") else {
+        return String::new();
+    };
+    let shown: Vec<Value> = tests
+        .map(|test| without_secrets(&test.to_string_lossy()).into())
+        .collect();
+    let line = toml_line("tests", &shown.into(), &Origin::CommandLine);
+    format!("\n#{line}\n")
+}
+
+/// Masks the parameters of an item whose names tell that they are secret.
+fn without_secrets(item: &str) -> String {
+    let Some((name, params)) = item.split_once(':') else {
+        return item.to_owned();
+    };
+    match serde_json::from_str::<Value>(params) {
+        Ok(mut value @ Value::Object(_)) => {
+            mask_secrets(&mut value);
+            format!("{name}:{value}")
+        }
+        _ => item.to_owned(),
+    }
+}
+
+fn mask_secrets(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if is_secret_name(key) {
+                    *value = "***".into();
+                } else {
+                    mask_secrets(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask_secrets),
+        _ => {}
+    }
 }
 
 /// Returns the value of an option in the type of its key.
@@ -275,8 +317,12 @@ fn in_force(of: Type, raw: &[String]) -> Value {
         Type::Number => last
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_else(|| last.unwrap_or_default().into()),
-        Type::Text => last.unwrap_or_default().into(),
-        Type::List => raw.to_vec().into(),
+        Type::Text => without_secrets(last.unwrap_or_default()).into(),
+        Type::List => raw
+            .iter()
+            .map(|text| without_secrets(text))
+            .collect::<Vec<_>>()
+            .into(),
         Type::Table => Value::Object(
             raw.iter()
                 .filter_map(|pair| pair.split_once('='))

@@ -57,7 +57,9 @@ Exit codes:
 #[derive(Debug, Clone, Parser)]
 #[command(name = "run-perf", version, long_version = super::common::long_version(), about = ABOUT, after_long_help = AFTER_HELP, infer_long_args = true,
           override_usage = "run-perf [OPTIONS] -- TEST...", max_term_width = 100,
-          after_help = "Options that take a list swallow words up to the next option: put `--` before the tests.")]
+          after_help = "Options that take a list swallow words up to the next option: put `--` before the tests.\n\n\
+                        Examples:\n  run-perf -- dummy\n  run-perf -- 'fio:{\"runtime\": 10, \"targets\": \"/var/tmp/fio.file\"}'\n\n\
+                        Packages, SSH keys, limits, exit codes and more: --help. Tests and their parameters: --list.")]
 pub struct Cli {
     /// Tests, one after another: a name, or a name with parameters as a JSON object
     #[arg(value_name = "TEST", value_parser = item::parse_item,
@@ -76,19 +78,19 @@ pub struct Cli {
     hosts: Vec<HostArg>,
 
     /// Attempts for a test and for applying a profile
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
+    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000),
           help_heading = "What to run")]
     retry_tests: u32,
 
     /// Stop in good order after this time (90s, 45m, 2h30m); what did not run counts as failed
-    #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
+    #[arg(hide_short_help = true, long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
     time_limit: Option<Duration>,
 
     /// Of the profiles and tests, run what this file of compare-perf --suspects names
     ///
     /// Repeat the command line of the run that was compared. The result has the same names, for
     /// compare-perf --repetitions.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["recover", "resume"], help_heading = "What to run")]
+    #[arg(hide_short_help = true, long, value_name = "FILE", conflicts_with_all = ["recover", "resume"], help_heading = "What to run")]
     only: Option<PathBuf>,
 
     /// Print what would run and what it will change, then stop
@@ -100,11 +102,12 @@ pub struct Cli {
     list: bool,
 
     /// Run this on every host first
-    #[arg(long, value_name = "NAME[:JSON]", value_parser = item::parse_item, help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "NAME[:JSON]", value_parser = item::parse_item, help_heading = "Preparing hosts")]
     provisioner: Option<Item>,
 
     /// Distribution on the hosts: a label, and input to provisioners and images
     #[arg(
+        hide_short_help = true,
         long,
         value_name = "NAME",
         default_value = "Unknown",
@@ -113,53 +116,68 @@ pub struct Cli {
     distro: String,
 
     /// Distribution of guests [default: that of --distro]
-    #[arg(long, value_name = "NAME", help_heading = "Preparing hosts")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "NAME",
+        help_heading = "Preparing hosts"
+    )]
     guest_distro: Option<String>,
 
     /// Packages, paths or URLs to install on every host
-    #[arg(long, value_name = "PKG", num_args = 1.., alias = "host-packages", help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "PKG", num_args = 1.., alias = "host-packages", help_heading = "Preparing hosts")]
     host_rpms: Vec<String>,
 
     /// Packages, paths or URLs to install in guests
-    #[arg(long, value_name = "PKG", num_args = 1.., alias = "worker-packages", help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "PKG", num_args = 1.., alias = "worker-packages", help_heading = "Preparing hosts")]
     worker_rpms: Vec<String>,
 
     /// Script to run on every host, by `sh -x`
-    #[arg(long, value_name = "FILE", help_heading = "Preparing hosts")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "FILE",
+        help_heading = "Preparing hosts"
+    )]
     host_setup_script: Option<PathBuf>,
 
     /// Reboot the hosts after that; never the machine run-perf itself runs on
-    #[arg(long, help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, help_heading = "Preparing hosts")]
     host_setup_script_reboot: bool,
 
     /// Wait at most this long for a host to calm down after it was set up or rebooted; 0s is off
     /// [default: 30m after a reboot or an installation, else off]
-    #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "Preparing hosts")]
     calm_limit: Option<Duration>,
 
     /// Hosts worked on at once
-    #[arg(long, value_name = "N", default_value_t = PARALLEL_HOSTS as u32, value_parser = clap::value_parser!(u32).range(1..=1000),
+    #[arg(hide_short_help = true, long, value_name = "N", default_value_t = PARALLEL_HOSTS as u32, value_parser = clap::value_parser!(u32).range(1..=1000),
           help_heading = "What to run")]
     parallel_hosts: u32,
 
     /// Script to run in guests while their image is made
-    #[arg(long, value_name = "FILE", help_heading = "Preparing hosts")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "FILE",
+        help_heading = "Preparing hosts"
+    )]
     worker_setup_script: Option<PathBuf>,
 
     /// Parameters of hosts by address: {"ADDRESS": {"guest_cpus": 4}}
-    #[arg(long, value_name = "JSON", value_parser = parse_force_params, help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "JSON", value_parser = parse_force_params, help_heading = "Preparing hosts")]
     force_params: Option<Forced>,
 
     /// Folders searched for hosts/ADDRESS.yaml and libvirt/ADDRESS*.xml
-    #[arg(long, value_name = "DIR", num_args = 1.., help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "DIR", num_args = 1.., help_heading = "Preparing hosts")]
     paths: Vec<PathBuf>,
 
     /// Passwords to try: @FILE (one a line), env:NAME, or the password itself, which `ps` shows
-    #[arg(long, value_name = "PW", num_args = 1.., help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, value_name = "PW", num_args = 1.., help_heading = "Preparing hosts")]
     default_passwords: Vec<PasswordArg>,
 
     /// Ask once on the terminal for a password to try where a host takes no key
-    #[arg(long, help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, help_heading = "Preparing hosts")]
     ask_password: bool,
     /// What was answered.
     #[arg(skip)]
@@ -167,6 +185,7 @@ pub struct Cli {
 
     /// Whom to believe: hosts whose key is known, new ones too (their key is kept), or any
     #[arg(
+        hide_short_help = true,
         long,
         value_enum,
         value_name = "HOW",
@@ -176,11 +195,12 @@ pub struct Cli {
     host_keys: Keys,
 
     /// Do not clean hosts up after a fatal error
-    #[arg(long, help_heading = "Preparing hosts")]
+    #[arg(hide_short_help = true, long, help_heading = "Preparing hosts")]
     keep_tmp_files: bool,
 
     /// Never reboot a host: what needs it fails instead. This machine is never rebooted anyway
     #[arg(
+        hide_short_help = true,
         long,
         conflicts_with = "host_setup_script_reboot",
         help_heading = "Preparing hosts"
@@ -192,7 +212,7 @@ pub struct Cli {
     output: Option<PathBuf>,
 
     /// Replace the result directory if it exists
-    #[arg(long, help_heading = "Result")]
+    #[arg(hide_short_help = true, long, help_heading = "Result")]
     force: bool,
 
     /// Keep with the result: build, url, project, machine_url_base have a meaning, others are recorded
@@ -201,15 +221,15 @@ pub struct Cli {
     metadata: Vec<(String, String)>,
 
     /// Name of the run in metadata and marks [default: generated]
-    #[arg(long, value_name = "ID", value_parser = parse_run_id, help_heading = "Result")]
+    #[arg(hide_short_help = true, long, value_name = "ID", value_parser = parse_run_id, help_heading = "Result")]
     run_id: Option<String>,
 
     /// Seconds between two looks at the machine beside each sample; 0 is off
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true, help_heading = "Result")]
+    #[arg(hide_short_help = true, long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_interval, allow_negative_numbers = true, help_heading = "Result")]
     monitor_interval: f64,
 
     /// Wait this long for a host that another run holds, instead of refusing (90s, 2h)
-    #[arg(long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
+    #[arg(hide_short_help = true, long, value_name = "DURATION", value_parser = item::parse_duration, help_heading = "What to run")]
     wait_held: Option<Duration>,
 
     /// Undo what a run that died left on its machines; no TEST
@@ -227,11 +247,12 @@ pub struct Cli {
     resume: Option<PathBuf>,
 
     /// With --recover: say what would be undone, and touch nothing
-    #[arg(long, help_heading = "After a crash")]
+    #[arg(hide_short_help = true, long, help_heading = "After a crash")]
     dry_run: bool,
 
     /// Show progress as a live block on a terminal, as lines, or not at all
     #[arg(
+        hide_short_help = true,
         long,
         value_enum,
         value_name = "HOW",

@@ -187,7 +187,7 @@ impl<'a> Controller<'a> {
                         .redactor
                         .clean(&crate::text::one_line(&chain(&fatal))),
                 );
-                self.record(
+                self.tally.fatal_log = self.record(
                     Path::new(""),
                     FailureRecord::of(&fatal).details(format!("the run ended early: {fatal}")),
                 );

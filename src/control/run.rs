@@ -447,13 +447,26 @@ fn metadata(
     )
 }
 
+/// Returns where a failure is recorded, in words.
+fn see(place: &str, log: &str) -> String {
+    if log == Tally::NOT_RECORDED {
+        log.to_owned()
+    } else {
+        format!("see {place}/{log}")
+    }
+}
+
 /// What stands on standard output at the end; the verdict is the last line.
 fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     if !quiet {
         if let Some(fatal) = &tally.fatal {
-            let _ = writeln!(text, "stopped:  {fatal}");
+            let _ = writeln!(
+                text,
+                "stopped:  {fatal}\n          {}",
+                see(place, &tally.fatal_log)
+            );
         }
         for (name, message, log) in &tally.lost {
             let message = crate::text::one_line(message);
@@ -467,11 +480,7 @@ fn summary(tally: &Tally, place: &str, previous: Option<&Previous>, quiet: bool)
                 text,
                 "failed:   {name}: {}\n          {}",
                 crate::text::one_line(message),
-                if log == Tally::NOT_RECORDED {
-                    log.clone()
-                } else {
-                    format!("see {place}/{log}")
-                }
+                see(place, log)
             );
         }
         for (name, message, log) in &tally.partial {

@@ -38,6 +38,8 @@ pub struct Tally {
     pub not_clean: bool,
     /// Why the run ended early.
     pub fatal: Option<String>,
+    /// Where that is recorded.
+    pub fatal_log: String,
 }
 
 impl Tally {

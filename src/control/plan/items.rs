@@ -204,6 +204,11 @@ fn own_tests(
             _ => return Err(wrong(item).into()),
         }
     }
+    if tests.is_empty() {
+        let message =
+            "expected at least one test, found none; leave it out to run those of the command line";
+        return Err(common.invalid("RUNPERF_TESTS", message).into());
+    }
     Ok(tests)
 }
 
