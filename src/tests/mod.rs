@@ -16,6 +16,7 @@ pub mod net;
 pub mod params;
 pub mod payload;
 pub mod pbench;
+pub mod pbench_driver;
 pub mod registry;
 pub mod stress_ng;
 pub mod sysbench;

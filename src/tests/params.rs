@@ -115,6 +115,14 @@ impl Params {
         })
     }
 
+    /// Takes parameters whose names somebody else checks.
+    pub fn unchecked(item: &str, values: Map<String, Value>) -> Self {
+        Self {
+            item: item.into(),
+            values,
+        }
+    }
+
     /// Builds an error about one parameter.
     pub fn invalid(&self, name: &str, message: impl Into<String>) -> ParamError {
         ParamError::Invalid {

@@ -7,6 +7,7 @@
 mod support;
 mod ended;
 mod figures;
+mod pbench;
 mod places;
 mod running;
 mod served;

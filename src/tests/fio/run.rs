@@ -18,7 +18,7 @@ use crate::host::Worker;
 use crate::shell::{CommandLine, Limits, ShellExt};
 use crate::store::result_json::Iteration;
 use crate::tests::params::{ParamError, Params};
-use crate::tests::{Expected, Test, TestContext, TestError};
+use crate::tests::{Expected, Test, TestContext, TestError, pbench_driver};
 
 /// How long the small commands around fio may take.
 const SHORT: Duration = Duration::from_secs(60);
@@ -28,6 +28,9 @@ const SHORT: Duration = Duration::from_secs(60);
 /// # Errors
 /// Unknown parameters and values that do not fit, each with what was expected.
 pub fn build(name: String, given: &Map<String, Value>) -> Result<Box<dyn Test>, ParamError> {
+    if pbench_driver::is_asked_for(given) {
+        return pbench_driver::build(pbench_driver::FIO, name, given);
+    }
     let params = check(super::NAME, PARAMS, given)?;
     build_with(name, params, Settings::read, None)
 }

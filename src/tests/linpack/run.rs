@@ -14,6 +14,7 @@ use crate::shell::CommandLine;
 use crate::tests::fault::Fault;
 use crate::tests::params::ParamError;
 use crate::tests::pbench::SampleEntry;
+use crate::tests::pbench_driver;
 use crate::tests::tool::drive::everywhere;
 use crate::tests::tool::machine::SHORT;
 use crate::tests::tool::options::Repeat;
@@ -25,6 +26,9 @@ use crate::tests::{Test, TestContext, TestError};
 /// # Errors
 /// Unknown parameters and values that do not fit, each with what was expected.
 pub fn build(name: String, given: &Map<String, Value>) -> Result<Box<dyn Test>, ParamError> {
+    if pbench_driver::is_asked_for(given) {
+        return pbench_driver::build(pbench_driver::LINPACK, name, given);
+    }
     let settings = Settings::read(given)?;
     let tool = Linpack {
         threads: settings.threads.clone().unwrap_or_default(),

@@ -41,7 +41,7 @@ pub const DRIVER: Param = Param::new(
     "driver",
     &[],
     "native",
-    "native: the program alone; nothing else is needed on the machine",
+    "native: the program alone; of fio, uperf and linpack also pbench: by pbench-agent",
 );
 /// Parameters of pbench that are taken and left alone.
 pub const PBENCH: [Param; 6] = [

@@ -19,6 +19,7 @@ use crate::tests::net::pairs::{self, Pair};
 use crate::tests::net::talk::{Served, talk};
 use crate::tests::params::ParamError;
 use crate::tests::pbench::{ALL, Class, SampleEntry};
+use crate::tests::pbench_driver;
 use crate::tests::tool::drive::Identity;
 use crate::tests::tool::machine::SHORT;
 use crate::tests::tool::options::Repeat;
@@ -39,6 +40,9 @@ const RESPONSES: &str = "response-times.txt";
 /// # Errors
 /// Unknown parameters and values that do not fit, each with what was expected.
 pub fn build(name: String, given: &Map<String, Value>) -> Result<Box<dyn Test>, ParamError> {
+    if pbench_driver::is_asked_for(given) {
+        return pbench_driver::build(pbench_driver::UPERF, name, given);
+    }
     let tool = Uperf {
         settings: Settings::read(given)?,
         version: String::new(),

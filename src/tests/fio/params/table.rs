@@ -136,7 +136,7 @@ pub(in crate::tests) const DRIVER: Param = param(
     "driver",
     &[],
     "native",
-    "native: fio alone; nothing else is needed on the machine",
+    "native: fio alone; pbench: pbench-fio of pbench-agent, which gets all other parameters unchecked",
 );
 pub(in crate::tests) const ALLOW_DEVICE_WRITE: Param = param(
     "__ALLOW_DEVICE_WRITE__",

@@ -100,7 +100,7 @@ fn what_is_wrong_is_said_by_name() {
             json!({"clients": "a,b"}),
             "the workers are those of the profile",
         ),
-        (json!({"driver": "pbench"}), "not in this build yet"),
+        (json!({"driver": "fast"}), "expected native or pbench"),
         (json!({"direct": "2"}), "expected one of 0, 1, found `2`"),
         (json!({"rate-iops": "fast"}), "operations a second"),
         (json!({"targets": {"a": 1}}), "expected text or a number"),

@@ -294,12 +294,8 @@ pub(super) fn pre_script(params: &Params) -> Result<Option<String>, ParamError> 
 
 pub(super) fn template(params: &Params, builtin: Template) -> Result<Template, ParamError> {
     if let Some(driver) = given_text(params, "driver")?.filter(|driver| driver != "native") {
-        let message = if driver == "pbench" {
-            "not in this build yet; expected native"
-        } else {
-            "expected native"
-        };
-        return Err(params.invalid("driver", format!("{message}, found `{driver}`")));
+        let message = format!("expected native or pbench, found `{driver}`");
+        return Err(params.invalid("driver", message));
     }
     let Some(path) = given_text(params, "job-file")? else {
         return Ok(builtin);
