@@ -69,6 +69,7 @@ fn night(number: u32) -> ResultData {
         metadata: Metadata::default(),
         measurements,
         failures: Vec::new(),
+        retried: Vec::new(),
         warnings: Vec::new(),
     }
 }

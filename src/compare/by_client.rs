@@ -151,6 +151,7 @@ fn apart(data: &ResultData, directions: &BTreeMap<String, Better>) -> ResultData
         metadata: data.metadata.clone(),
         measurements,
         failures: Vec::new(),
+        retried: Vec::new(),
         warnings: Vec::new(),
     }
 }

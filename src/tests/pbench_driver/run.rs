@@ -225,7 +225,7 @@ impl Test for Driven {
             } else {
                 calm::AT_MOST
             };
-            let calm = calm::wait(shell.as_ref(), &limits, POLL, at_most)?;
+            let calm = calm::wait(shell.as_ref(), &limits, POLL, at_most, |_| ())?;
             if !calm.calm && !shell.is_local() {
                 tracing::warn!(machine = %shell.target(), load1 = calm.load1, waited = ?calm.waited, "machine did not calm down, continuing");
             }
