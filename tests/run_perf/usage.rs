@@ -76,7 +76,7 @@ fn the_classic_line_is_understood_word_for_word() {
     insta::assert_snapshot!(refused(&classic), @r"
     exit 2
      WARN a password on the command line is shown by `ps`; --default-passwords takes @FILE and env:NAME
-    error: test `uperf` is not in this build yet
+    error: profile `TunedLibvirt` is not in this build yet
     hint: `run-perf --list` shows every name and which of them this build can run
     ");
 }
