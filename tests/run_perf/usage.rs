@@ -86,9 +86,8 @@ fn every_name_of_a_later_build_says_so() {
     for args in [
         ["--profiles", "TunedLibvirt", "--", "dummy"].as_slice(),
         &["--profiles", "kubevirt", "--", "dummy"],
-        &["--", "iperf3"],
+        &["--", "race"],
         &["--keep", "--", "dummy"],
-        &["--ask-password", "--", "dummy"],
     ] {
         let said = refused(args);
         assert!(
