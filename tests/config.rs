@@ -288,7 +288,7 @@ fn host_files_are_found_beside_the_configuration_and_contradictions_are_noted() 
     site.write("assets/README", "no hosts yet");
     let (code, said, errors) = site.run("run-perf", &["--output", "out", "--", "dummy"]);
     assert_eq!(code, 0, "{errors}");
-    let noted = "hosts/127.0.0.1.yaml says host_cpus 7001, this machine has ";
+    let noted = "hosts/127.0.0.1.yaml says host_cpus 7001, the machine has ";
     assert!(
         said.contains(noted) || errors.contains(noted),
         "{said}{errors}"

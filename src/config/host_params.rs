@@ -128,7 +128,7 @@ impl Declared {
             match values.get(key) {
                 Some((said, origin)) if !measured.agrees(key, said) => {
                     notes.push(format!(
-                        "{origin} says {key} {}, this machine has {}",
+                        "{origin} says {key} {}, the machine has {}",
                         plain(said),
                         plain(&found)
                     ));
@@ -385,9 +385,9 @@ mod tests {
         assert_eq!(
             notes,
             [
-                "arch aarch64, this machine has x86_64",
-                "host_cpus 8, this machine has 16",
-                "numa_nodes 4, this machine has 2"
+                "arch aarch64, the machine has x86_64",
+                "host_cpus 8, the machine has 16",
+                "numa_nodes 4, the machine has 2"
             ]
         );
         assert!(

@@ -40,9 +40,14 @@ impl Controller<'_> {
             };
             let resolved = planned.declared.clone().complete(&measured);
             host.params = resolved.params;
-            notes.extend(resolved.notes);
+            for note in resolved.notes {
+                notes.push((host.name.clone(), note));
+            }
         }
-        notes.into_iter().for_each(|note| self.note(note));
+        for (host, note) in notes {
+            self.add_metadata(&format!("host_params_{host}"), &note);
+            self.note(format!("host `{host}`: {note}"));
+        }
         Ok(())
     }
 

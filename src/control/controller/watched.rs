@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::control::event::{Event, Observer};
+use crate::shell::command::Arg;
 use crate::shell::{CommandLine, Limits, Output, Process, Shell, ShellError, Target};
 
 /// Longest part of a command that is shown.
@@ -50,20 +51,18 @@ impl std::fmt::Debug for WatchedShell {
     }
 }
 
-/// The beginning of a command; a program of our own by what it is called.
+/// The beginning of a command without its environment; a program of our own by what it is called.
 fn short(command: &CommandLine) -> String {
-    let script =
-        command.program() == "sh" && command.args.get(1).is_some_and(|arg| arg.reveal() == "-c");
-    match command.args.get(3) {
-        Some(name) if script => crate::text::one_line(name.reveal())
-            .chars()
-            .take(LENGTH)
-            .collect(),
-        _ => crate::text::one_line(&command.to_string())
-            .chars()
-            .take(LENGTH)
-            .collect(),
-    }
+    let word = |at: usize| command.args.get(at).map(Arg::to_string).unwrap_or_default();
+    let text = match (command.program(), word(1).as_str()) {
+        ("sh", "-c") if command.args.len() > 3 => word(3),
+        ("sh", "-s") => "look at the machine".into(),
+        _ => {
+            let words: Vec<String> = command.args.iter().map(Arg::to_string).collect();
+            words.join(" ")
+        }
+    };
+    crate::text::one_line(&text).chars().take(LENGTH).collect()
 }
 
 impl Shell for WatchedShell {
@@ -114,5 +113,29 @@ impl Shell for WatchedShell {
 
     fn is_local(&self) -> bool {
         self.inner.is_local()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn what_runs_is_said_in_few_words_and_without_secrets() {
+        let once = CommandLine::new("fio")
+            .arg("my job.fio")
+            .env("RUNPERF_SAMPLE", "1");
+        assert_eq!(short(&once), "fio 'my job.fio'");
+        let ours = CommandLine::script("a\nb")
+            .arg("back-up")
+            .arg("/etc/rc.local");
+        assert_eq!(short(&ours), "back-up");
+        let secret = CommandLine::new("login").secret(&Secret::new("s3cret word"));
+        assert_eq!(short(&secret), "login ***");
+        assert_eq!(
+            short(&CommandLine::new("x").arg("y".repeat(99))).len(),
+            LENGTH
+        );
     }
 }
