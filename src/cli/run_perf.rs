@@ -264,7 +264,12 @@ pub struct Cli {
     /// Write a report of the run as one HTML file: figures, failures, curves of the machines
     ///
     /// Written at the end, of a run that failed or was interrupted too.
-    #[arg(hide_short_help = true, long, value_name = "FILE", help_heading = "Result")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "FILE",
+        help_heading = "Result"
+    )]
     html: Option<OsString>,
 
     #[command(flatten)]
