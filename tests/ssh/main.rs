@@ -11,6 +11,7 @@ mod payload;
 mod provision;
 mod refusals;
 mod secrets;
+mod set_up;
 mod shell;
 mod support;
 #[path = "../testbed/hosts.rs"]

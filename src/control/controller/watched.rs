@@ -107,6 +107,10 @@ impl Shell for WatchedShell {
         self.inner.glance(command, limits)
     }
 
+    fn expect_new_key(&self) {
+        self.inner.expect_new_key();
+    }
+
     fn reconnect(&self) {
         self.inner.reconnect();
     }
