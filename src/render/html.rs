@@ -161,6 +161,30 @@ mod tests {
     }
 
     #[test]
+    fn a_night_in_which_everything_moved_stays_within_the_budget() {
+        use crate::compare::Status;
+
+        for count in [1000, 200] {
+            let mut comparison = crate::render::sample::night(count, 30);
+            comparison.incidents.clear();
+            let statuses = [
+                Status::Regression,
+                Status::Flaky,
+                Status::Improvement,
+                Status::Within,
+            ];
+            let moved = comparison.metrics[1].clone();
+            for (index, check) in comparison.metrics.iter_mut().enumerate() {
+                check.status = statuses[index % 4];
+                check.checks.clone_from(&moved.checks);
+            }
+            let text = render(&comparison);
+            let budget = 150_000 + 800 * comparison.metrics.len();
+            assert!(text.len() < budget, "{count}: {} of {budget}", text.len());
+        }
+    }
+
+    #[test]
     fn thirty_clients_of_a_metric_stay_within_the_budget() {
         let mut comparison = crate::render::sample::night(1000, 30);
         let changes: Vec<f64> = (0..30).map(|n| f64::from(n) / 3.0 - 5.0).collect();

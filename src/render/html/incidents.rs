@@ -25,6 +25,12 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// Returns how many metrics it shows.
+    pub(super) fn metrics(&self) -> usize {
+        let incidents = self.incidents.iter();
+        incidents.map(|incident| incident.metrics.len()).sum()
+    }
+
     /// Splits off what comes after the first `shown` incidents.
     pub(super) fn split_off(&mut self, shown: usize) -> Self {
         Self {

@@ -18,7 +18,14 @@ use crate::render::changes;
 use crate::render::view::View;
 use crate::render::words::{self, Words};
 
-/// Metrics shown in the incidents of a section; each costs about 1 kB.
+/// Metrics shown in the incidents of all sections, beside one for every [`ROWS_A_METRIC`] rows: each costs
+/// up to 1.7 kB, and a night in which everything moved has to stay within 150 kB and 800 B a row.
+const ATTENTION: usize = 34;
+/// Rows that leave enough of their 800 B for one more metric.
+const ROWS_A_METRIC: usize = 18;
+/// Metrics shown of a status at least, however much stands before it.
+const FEWEST: usize = 4;
+/// Metrics shown in the incidents of regressions.
 const MOST_ATTENTION: usize = 90;
 
 /// Metrics shown in suspects, flaky ones and improvements each.
@@ -105,11 +112,20 @@ impl<'a> Page<'a> {
             (Some(one), Some(two)) if one != two => one.clone(),
             _ => side.name.clone(),
         };
-        let section = |status, most| section(&view, status, most, newest, &ids);
+        // What matters most takes first.
+        let mut room = ATTENTION + shown.len() / ROWS_A_METRIC;
+        let mut section = |status, most: usize| {
+            let section = section(&view, status, most.min(room.max(FEWEST)), newest, &ids);
+            room = room.saturating_sub(section.metrics());
+            section
+        };
+        let regressions = section(Status::Regression, MOST_ATTENTION);
+        let suspects = section(Status::Suspect, MOST_OTHERS);
+        let flaky = section(Status::Flaky, MOST_OTHERS);
         let mut improvements = section(Status::Improvement, MOST_OTHERS);
         let improvements_folded = improvements.split_off(UNFOLDED);
         let (failures, failures_more) = failures(&view, &ids);
-        let regressions = view.count(Status::Regression) + view.count_groups(Status::Regression);
+        let regressed = view.count(Status::Regression) + view.count_groups(Status::Regression);
         let places = view.places(Status::Regression);
         let worst = places
             .first()
@@ -121,8 +137,8 @@ impl<'a> Page<'a> {
             title: format!(
                 "{}{}, {} → {}",
                 words::verdict(comparison.verdict),
-                if regressions > 0 {
-                    format!(": {}", words::counted(regressions, Status::Regression))
+                if regressed > 0 {
+                    format!(": {}", words::counted(regressed, Status::Regression))
                 } else {
                     String::new()
                 },
@@ -149,9 +165,9 @@ impl<'a> Page<'a> {
             likely: facts::likely(comparison),
             differences: changes::count(comparison),
             trust: facts::trust(&view),
-            regressions: section(Status::Regression, MOST_ATTENTION),
-            suspects: section(Status::Suspect, MOST_OTHERS),
-            flaky: section(Status::Flaky, MOST_OTHERS),
+            regressions,
+            suspects,
+            flaky,
             improvements,
             improvements_folded,
             failures,
