@@ -6,11 +6,11 @@
 //! four false alarms. What the numbers mean is in `docs/detection.md`, the formulas in
 //! [`crate::analysis::detect`]. One idea a file:
 //!
-//! - [`by_model`]: a night held against a history model; [`line`]: the model's lines for single pairs
+//! - [`mod@by_model`]: a night held against a history model; [`mod@line`]: the model's lines for single pairs
 //! - [`absent`]: what is missing, and what is missing as usual
 //! - [`shifts`]: what all metrics of a profile did together
 //! - [`drift`]: losses that add up; [`notes`]: what a reader should know
-//! - [`pairwise`]: no history at all
+//! - [`mod@pairwise`]: no history at all
 
 mod absent;
 mod by_model;

@@ -107,6 +107,16 @@ impl Shell for WatchedShell {
         self.inner.glance(command, limits)
     }
 
+    fn pipe(
+        &self,
+        command: &CommandLine,
+        from: &mut dyn Read,
+        to: &mut dyn Write,
+        limits: &Limits,
+    ) -> Result<Output, ShellError> {
+        self.tell(short(command), || self.inner.pipe(command, from, to, limits))
+    }
+
     fn expect_new_key(&self) {
         self.inner.expect_new_key();
     }
