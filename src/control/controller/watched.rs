@@ -114,7 +114,9 @@ impl Shell for WatchedShell {
         to: &mut dyn Write,
         limits: &Limits,
     ) -> Result<Output, ShellError> {
-        self.tell(short(command), || self.inner.pipe(command, from, to, limits))
+        self.tell(short(command), || {
+            self.inner.pipe(command, from, to, limits)
+        })
     }
 
     fn expect_new_key(&self) {
